@@ -1,0 +1,258 @@
+//! The protocol between the sandbox library and the forkserver.
+//!
+//! One `SOCK_SEQPACKET` packet is one message: JSON of at most [`MAX_PACKET`] bytes, with file descriptors as
+//! `SCM_RIGHTS` where a message says so. The socket is inherited on [`CONTROL_FD`]; nobody else can speak to it.
+//!
+//! ```text
+//! library                                      forkserver
+//!   Hello{version, …}                     ->
+//!                                         <-   Ready{…}                       or Refused
+//!   Provision{sandbox, plan}              ->
+//!                                         <-   Provisioned{sandbox} + [box]   or Failed
+//!   Claim{sandbox, limits}                ->
+//!                                         <-   Claimed{sandbox}               or Failed
+//!   Exec{sandbox, step, …} + [spec, 0, 1, 2] ->
+//!                                         <-   Started{sandbox, step}         or ExecFailed, or Failed
+//!   Kill{sandbox, cause}                  ->                                  (any time; no answer of its own)
+//!                                         <-   Ended{sandbox, step, evidence}
+//!   Deprovision{sandbox}                  ->   (also kills what still runs)
+//!                                         <-   Deprovisioned{sandbox}         or Failed
+//! ```
+//!
+//! After `Failed` the sandbox is dead and is to be deprovisioned. Several `Exec` may follow each other in one sandbox (a build step,
+//! then the program); everything of a step is dead before its `Ended` is sent.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of this protocol; a peer with another one is refused.
+pub const VERSION: u32 = 1;
+/// The forkserver's end of the control socket.
+pub const CONTROL_FD: i32 = 3;
+/// Largest packet. What may be larger (argv, environment, filter) travels as a sealed memfd.
+pub const MAX_PACKET: usize = 64 * 1024;
+/// Largest [`ExecSpec`] document in its memfd: arguments and environment are bounded by the job document (2 MiB), base64 and JSON escapes included.
+pub const MAX_EXEC_SPEC: usize = 16 * 1024 * 1024;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, tag = "kind")]
+pub enum Request {
+    #[serde(rename_all = "camelCase")]
+    Hello { version: u32, host: HostPlan },
+    #[serde(rename_all = "camelCase")]
+    Provision { sandbox: u64, plan: SandboxPlan },
+    #[serde(rename_all = "camelCase")]
+    Claim { sandbox: u64, limits: ClaimLimits },
+    /// Carries four descriptors: the [`ExecSpec`] memfd, then the payload's stdin, stdout, stderr.
+    #[serde(rename_all = "camelCase")]
+    Exec { sandbox: u64, step: u32, last: bool, wall_time_ms: u64, cpu_time_ms: u64, report_posture: bool },
+    #[serde(rename_all = "camelCase")]
+    Kill { sandbox: u64, cause: Cause },
+    #[serde(rename_all = "camelCase")]
+    Deprovision { sandbox: u64 },
+}
+
+/// What holds for the whole life of one forkserver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HostPlan {
+    /// Worker instance name, `[a-z0-9-]{1,64}`; part of every cgroup leaf's path.
+    pub instance: String,
+    /// Existing directory, empty, owned by the worker; the forkserver stages root file systems on it inside its own mount namespace.
+    pub stage_dir: String,
+    /// First host uid of the block leased by this instance; slot n runs as `first_uid + n`. The same number is its gid.
+    pub first_uid: u32,
+    pub uid_count: u32,
+    /// Mount points of the v1 hierarchies and this process' own path in each.
+    pub cgroups: Vec<CgroupHierarchy>,
+    /// Root file systems, staged once and cloned for each sandbox.
+    pub roots: Vec<RootPlan>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CgroupHierarchy {
+    /// `memory`, `pids`, `cpu` or `cpuacct`. Where two share a hierarchy (`cpu,cpuacct`), both are listed with the same directory.
+    pub controller: String,
+    /// Absolute directory below which `bullpen/INSTANCE/SERIAL` leaves are made.
+    pub directory: String,
+}
+
+/// One root file system as data: what is visible, nothing else is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RootPlan {
+    pub name: String,
+    /// Host directories bound read-only, `nosuid`, `nodev`, at the same path, in order.
+    pub binds: Vec<BindPlan>,
+    /// Symbolic links made in the root: (path, target).
+    pub symlinks: Vec<(String, String)>,
+    /// Files of the generated `/etc` (and any other): path inside, text.
+    pub files: Vec<(String, String)>,
+    /// Host paths copied into the generated `/etc`, recursively, links kept as links: regular files ≤ 16 MiB, missing ones skipped.
+    pub copies: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BindPlan {
+    pub source: String,
+    pub target: String,
+}
+
+/// What can be made before a job is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxPlan {
+    /// Name of a [`RootPlan`].
+    pub root: String,
+    /// 0-based; no two live sandboxes share one.
+    pub slot: u32,
+    /// Bring `lo` up in the sandbox's own network namespace.
+    pub loopback: bool,
+}
+
+/// The job's limits on the sandbox's own leaf and workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClaimLimits {
+    pub memory_bytes: u64,
+    /// Tasks of the job; the sandbox's own PID 1 comes on top.
+    pub processes: u64,
+    /// Thousandths of one CPU.
+    pub cpu_millis: u64,
+    /// Bytes and inodes of everything writable together.
+    pub disk_bytes: u64,
+    pub inodes: u64,
+}
+
+/// One program to run; travels as JSON in a sealed memfd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExecSpec {
+    /// `argv[0]` is looked up in `PATH` of `env` when it has no slash.
+    pub argv: Vec<String>,
+    /// The whole environment, in order.
+    pub env: Vec<(String, String)>,
+    pub cwd: String,
+    pub open_files: u64,
+    /// `RLIMIT_FSIZE`, bytes.
+    pub file_size_bytes: u64,
+    /// Compiled classic BPF: 8 bytes an instruction in host order (`struct sock_filter`), base64.
+    pub seccomp: String,
+    /// Refuse TCP bind and connect by Landlock as well (no INET at all in this job).
+    pub landlock_deny_tcp: bool,
+}
+
+/// Why a step ended: the first cause that was acted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The main program ended by itself.
+    Exit,
+    WallTime,
+    CpuTime,
+    /// `oom_kill` of the leaf rose above 0.
+    Memory,
+    /// The library saw more output than allowed.
+    Output,
+    Cancelled,
+    /// The worker gives up its claim to the job: drain, lock lost, closing.
+    Abandoned,
+    /// The sandbox's PID 1 died without our doing.
+    InitDied,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, tag = "kind")]
+pub enum Event {
+    /// Answer to `Hello`: what this host gave, in the order in which it was set up.
+    #[serde(rename_all = "camelCase")]
+    Ready { version: u32, landlock_abi: u32 },
+    #[serde(rename_all = "camelCase")]
+    Refused { error: StepError },
+    /// Carries one descriptor: the root of the sandbox's writable file system (with `work/`, `tmp/`, `shm/`), open for directory operations.
+    #[serde(rename_all = "camelCase")]
+    Provisioned { sandbox: u64, uid: u32, gid: u32, layers: Vec<Layer>, stages: Vec<Stage> },
+    #[serde(rename_all = "camelCase")]
+    Claimed { sandbox: u64 },
+    #[serde(rename_all = "camelCase")]
+    Started { sandbox: u64, step: u32, layers: Vec<Layer>, posture: Option<Posture>, stages: Vec<Stage> },
+    /// The program could not be executed: the guest's affair (127 or 126). Everything is as before the `Exec`, except when `last`: then the sandbox is dead.
+    #[serde(rename_all = "camelCase")]
+    ExecFailed { sandbox: u64, step: u32, errno: i32 },
+    #[serde(rename_all = "camelCase")]
+    Ended { sandbox: u64, step: u32, evidence: Evidence },
+    #[serde(rename_all = "camelCase")]
+    Deprovisioned { sandbox: u64, stages: Vec<Stage> },
+    #[serde(rename_all = "camelCase")]
+    Failed { sandbox: u64, error: StepError },
+}
+
+/// One layer that was applied, with the value that was read back or returned by the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Layer {
+    pub layer: String,
+    pub value: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Stage {
+    pub stage: String,
+    pub us: u64,
+}
+
+/// Kernel evidence of one step, read after everything of the step was dead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Evidence {
+    pub cause: Cause,
+    /// How the main program ended; `None` when it was still running and was killed with the rest.
+    pub status: Option<ExitStatus>,
+    pub wall_time_us: u64,
+    pub cpu_time_us: u64,
+    /// Time the main thread was runnable and not running, less the throttling that its own CPU limit asks for.
+    pub cpu_wait_us: u64,
+    pub memory_peak_bytes: u64,
+    pub processes_peak: u64,
+    pub oom_kills: u64,
+    /// `pids.events` `max`: how often a fork or clone was refused.
+    pub forks_refused: u64,
+    pub disk_full: bool,
+    pub inodes_full: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum ExitStatus {
+    Code(i32),
+    Signal(i32),
+}
+
+/// The state of the payload as the kernel shows it to the forkserver after exec (for probes and tests).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Posture {
+    /// Selected lines of `/proc/PID/status`: Uid, Gid, Groups, NoNewPrivs, Seccomp, Seccomp_filters, CapInh, CapPrm, CapEff, CapBnd, CapAmb.
+    pub status: Vec<(String, String)>,
+    /// Namespace kinds that differ from the forkserver's own.
+    pub own_namespaces: Vec<String>,
+    /// `/proc/PID/cgroup` as the host sees it.
+    pub cgroup: String,
+    /// Open descriptors.
+    pub fds: Vec<i32>,
+    pub mountinfo: String,
+}
+
+/// Our own failure: which step, which errno, which layer it takes away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepError {
+    /// Name of a variant of the forkserver's `Step`, e.g. `PivotRoot`.
+    pub step: String,
+    pub errno: i32,
+    /// The layer that can't hold because of it, where there is one.
+    pub layer: Option<String>,
+    pub message: String,
+}
