@@ -1,0 +1,42 @@
+import { defineConfig } from 'vitest/config';
+
+const MINUTE_MS = 60_000;
+
+// Each test meets the real thing: real processes, a private Redis, real sandboxes. Hence processes, not threads, per test file.
+export default defineConfig({
+  test: {
+    passWithNoTests: false,
+    allowOnly: false,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          pool: 'forks',
+          testTimeout: MINUTE_MS / 2,
+          hookTimeout: MINUTE_MS / 2,
+        },
+      },
+      {
+        test: {
+          name: 'contract',
+          include: ['test/contract/**/*.test.ts'],
+          pool: 'forks',
+          testTimeout: MINUTE_MS,
+          hookTimeout: MINUTE_MS,
+        },
+      },
+      {
+        test: {
+          // Files one after another: they count processes, cgroups and mounts of the machine.
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts', 'test/pack/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 2 * MINUTE_MS,
+          hookTimeout: 2 * MINUTE_MS,
+        },
+      },
+    ],
+  },
+});
