@@ -1,1 +1,15 @@
-//! Sandbox library.
+//! Bullpen's sandbox library: one job document in, one result document out.
+//!
+//! ```text
+//! bytes -> door -> policy -> plan -> pool/backend -> output, evidence -> outcome -> result document
+//! ```
+//!
+//! [`Engine`] is the only way in. It is opened from a worker configuration and runs jobs until it is closed; what a guest
+//! does is a value in the result document, what we fail to do is `failed` or `unavailable` there, naming its step or layer.
+
+pub mod engine;
+pub mod lease;
+pub mod seccomp;
+pub mod workspace;
+
+pub use engine::{Engine, EngineError, Execution};

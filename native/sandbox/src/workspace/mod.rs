@@ -1,0 +1,1 @@
+//! Filled in beside this crate's first callers.
