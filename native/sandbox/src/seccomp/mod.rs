@@ -1,1 +1,71 @@
-//! Filled in beside this crate's first callers.
+//! System call filters: which calls a job's processes may make.
+//!
+//! What is asked and what is done live apart: [`strict`](self) and `compatible` are tables of [`Entry`], each with its reason;
+//! `compile` makes a classic BPF program of them, a binary search tree over the call numbers. The forkserver gets the
+//! program as bytes and loads it as the last thing before the job's program is executed.
+//!
+//! ```text
+//! foreign architecture, x32 number   the process is killed
+//! named dangerous call               EPERM
+//! call with constrained arguments    a decision on the low 32 bits of each argument (the kernel reads no more of them)
+//! strict: any other call             ENOSYS, so that libc falls back to an older one
+//! compatible: any other call         allowed
+//! ```
+//!
+//! A filter never looks at paths or other memory: what it decides on can't change between the check and the use.
+
+mod arguments;
+mod compatible;
+mod compile;
+mod dangerous;
+mod strict;
+mod table;
+
+pub use compile::{CompiledFilter, SeccompError, compile};
+pub use table::{Action, Entry, Match, Verdict};
+
+/// A named set of rules, weaker or stronger; the result of a job records which one ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// Allowlist: only what is named may be called.
+    Strict,
+    /// Denylist: only what is named may not be called. For debuggers and programs that need rare calls.
+    Compatible,
+}
+
+impl Profile {
+    /// The profile of that name (`strict`, `compatible`), as in a policy's `syscalls`.
+    pub fn from_name(name: &str) -> Option<Profile> {
+        match name {
+            "strict" => Some(Profile::Strict),
+            "compatible" => Some(Profile::Compatible),
+            _ => None,
+        }
+    }
+
+    /// The profile's name in policies and results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Profile::Strict => "strict",
+            Profile::Compatible => "compatible",
+        }
+    }
+
+    /// What happens to a call that no entry names.
+    pub fn default_action(self) -> Action {
+        match self {
+            Profile::Strict => Action::Refuse(libc::ENOSYS),
+            Profile::Compatible => Action::Allow,
+        }
+    }
+
+    /// The profile's entries. With `loopback` the job has a loopback interface of its own, and so may open INET sockets.
+    pub fn entries(self, loopback: bool) -> impl Iterator<Item = &'static Entry> {
+        let sockets = if loopback { arguments::SOCKETS_LOOPBACK } else { arguments::SOCKETS_LOCAL };
+        let own: &[&[Entry]] = match self {
+            Profile::Strict => &[strict::ALLOWED, strict::REFUSED, arguments::STRICT],
+            Profile::Compatible => &[compatible::ENTRIES],
+        };
+        [dangerous::ENTRIES, arguments::ALWAYS, sockets].into_iter().chain(own.iter().copied()).flatten()
+    }
+}

@@ -1,0 +1,28 @@
+//! The compatible profile: everything but what is named. It adds to the dangerous calls and to the arguments that no
+//! profile allows only what programs don't miss.
+
+use super::arguments::{DEVICE_CONTROLS, PRIVILEGED_PRCTL};
+use super::table::{Entry, Verdict, refuse};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        calls: &["ioctl"],
+        verdict: Verdict::By(DEVICE_CONTROLS),
+        why: "Terminals: typing for others, and lines and consoles; file systems: freezing, cloning out of a read-only file.",
+    },
+    Entry {
+        calls: &["prctl"],
+        verdict: Verdict::By(PRIVILEGED_PRCTL),
+        why: "Options that undo hardening or rewrite what the kernel says of the process.",
+    },
+    Entry {
+        calls: &["ioprio_set", "sched_setscheduler", "sched_setattr", "sched_setparam"],
+        verdict: refuse(libc::EPERM),
+        why: "Scheduling classes and I/O priorities are taken from the neighbours.",
+    },
+    Entry {
+        calls: &["sync", "syncfs"],
+        verdict: refuse(libc::EPERM),
+        why: "They flush the host's file systems; the workspace is memory.",
+    },
+];
