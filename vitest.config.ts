@@ -30,11 +30,21 @@ export default defineConfig({
         test: {
           // Files one after another: they count processes, cgroups and mounts of the machine.
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', 'test/pack/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,
           testTimeout: 2 * MINUTE_MS,
           hookTimeout: 2 * MINUTE_MS,
+        },
+      },
+      {
+        test: {
+          name: 'pack',
+          include: ['test/pack/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 3 * MINUTE_MS,
+          hookTimeout: 3 * MINUTE_MS,
         },
       },
     ],

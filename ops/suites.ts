@@ -1,0 +1,90 @@
+// The suites of `npm test`, in their order: each runs real programs and returns what they came to.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Tally, tallyLibtest, tallyVitest } from './tally.ts';
+
+const CLONE = fileURLToPath(new URL('..', import.meta.url));
+const REPORTS = join(CLONE, '.bullpen', 'test');
+const TARGETS = process.env.CARGO_TARGET_DIR ?? join(CLONE, 'native', 'target');
+
+export type SuiteName = 'static' | 'native' | 'unit' | 'contract' | 'e2e' | 'pack' | 'quickstart';
+
+/** The suites by name, cheapest first. */
+export const SUITES: Record<SuiteName, () => Promise<Tally>> = {
+  static: checkStatically,
+  native: testNative,
+  unit: () => runVitest('unit'),
+  contract: () => runVitest('contract'),
+  e2e: () => runVitest('e2e'),
+  pack: () => runVitest('pack'),
+  quickstart: () => runAll([['quickstart', ['node', 'ops/quickstart.ts']]]),
+};
+
+/** Where clippy, tests and the addon's release build share what they compile. */
+function cargo(subcommand: string, ...more: string[]): string[] {
+  const triple = /^host: (.+)$/m.exec(spawnSync('rustc', ['-vV'], { encoding: 'utf8' }).stdout)?.[1];
+  if (triple === undefined) throw new Error('rustc does not say its host');
+  const place = ['--manifest-path', 'native/Cargo.toml', '--target', triple, '--target-dir', join(TARGETS, 'addon')];
+  return ['cargo', subcommand, '--workspace', '--locked', ...place, ...more];
+}
+
+function checkStatically(): Promise<Tally> {
+  return runAll([
+    ['formatting and lint (biome)', ['biome', 'ci', '--error-on-warnings', '.']],
+    ['types (tsc)', ['tsc', '-p', 'tsconfig.json']],
+    ['generated types are fresh', ['node', 'schemas/generate.ts', '--check']],
+    ['formatting (cargo fmt)', ['cargo', 'fmt', '--manifest-path', 'native/Cargo.toml', '--all', '--check']],
+    ['lint (clippy)', cargo('clippy', '--all-targets', '--', '-D', 'warnings')],
+  ]);
+}
+
+async function testNative(): Promise<Tally> {
+  const { status, output } = await run(cargo('test', '--no-fail-fast'));
+  const tally = tallyLibtest(output);
+  if (status !== 0 && tally.failures.length === 0) tally.failures.push(`cargo test ended with ${status}`);
+  return tally;
+}
+
+async function runVitest(project: string): Promise<Tally> {
+  const report = join(REPORTS, `${project}.json`);
+  mkdirSync(REPORTS, { recursive: true });
+  rmSync(report, { force: true });
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const { status } = await run(['vitest', 'run', '--project', project, ...reporters]);
+  const tally = tallyVitest(readFileSync(report, 'utf8'));
+  if (status !== 0 && tally.failures.length === 0) tally.failures.push(`vitest ended with ${status}`);
+  return tally;
+}
+
+/** Commands that each are one test: status 0 passes. */
+async function runAll(commands: [name: string, command: string[]][]): Promise<Tally> {
+  const tally: Tally = { passed: 0, failures: [], skipped: [] };
+  for (const [name, command] of commands) {
+    const { status } = await run(command);
+    if (status === 0) tally.passed += 1;
+    else tally.failures.push(name);
+  }
+  return tally;
+}
+
+/** Runs a program in the clone; its output is shown as it comes, and kept. */
+function run([program = '', ...args]: string[]): Promise<{ status: number | NodeJS.Signals; output: string }> {
+  console.log(`\n$ ${[program, ...args].join(' ')}`);
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: CLONE, stdio: ['ignore', 'pipe', 'pipe'] });
+    const kept: Buffer[] = [];
+    for (const [from, to] of [[child.stdout, process.stdout] as const, [child.stderr, process.stderr] as const]) {
+      from.on('data', (chunk: Buffer) => {
+        kept.push(chunk);
+        to.write(chunk);
+      });
+    }
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      resolve({ status: signal ?? code ?? -1, output: Buffer.concat(kept).toString() });
+    });
+  });
+}
