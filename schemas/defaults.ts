@@ -1,0 +1,86 @@
+/**
+ * What applies where a document is silent. The numbers are those of the schemas' `default` keywords (a test compares them).
+ *
+ * A policy's silent fields come from the operator's `defaults`, and what these leave open from `DEFAULT_POLICY`; the engine does that when it
+ * plans a job, so here the policy and the ceilings are for reading, explaining and testing.
+ */
+import type { CeilingLimits, Limits, Policy, WorkerConfig } from './types.ts';
+
+/** Limits of a job that asks for none. */
+export const DEFAULT_LIMITS: Required<Limits> = {
+  wallTimeMs: 10_000,
+  cpuTimeMs: 10_000,
+  memoryBytes: 268_435_456,
+  processes: 64,
+  cpuMillis: 1000,
+  outputBytes: 1_048_576,
+  outputOverflow: 'kill',
+  diskBytes: 67_108_864,
+  inodes: 10_000,
+  openFiles: 256,
+  artifacts: 64,
+  artifactBytes: 16_777_216,
+};
+
+/** The policy of a job that has none: closed wherever there is a choice. */
+export const DEFAULT_POLICY = {
+  version: 1,
+  containment: 'process',
+  filesystem: { readonlyPaths: [], readwritePaths: [], deniedPaths: [] },
+  network: {
+    egress: { default: 'deny', allow: [], deny: [] },
+    ingress: { default: 'deny', hostLoopback: 'deny' },
+    loopback: 'deny',
+  },
+  limits: DEFAULT_LIMITS,
+  syscalls: 'strict',
+  require: ['seccomp'],
+} satisfies Required<Policy>;
+
+/** Most of each limit where the operator sets no ceiling. */
+export const DEFAULT_CEILING_LIMITS: Required<CeilingLimits> = {
+  wallTimeMs: 600_000,
+  cpuTimeMs: 600_000,
+  memoryBytes: 4_294_967_296,
+  processes: 1024,
+  cpuMillis: 8000,
+  outputBytes: 67_108_864,
+  diskBytes: 1_073_741_824,
+  inodes: 1_000_000,
+  openFiles: 4096,
+  artifacts: 1024,
+  artifactBytes: 268_435_456,
+};
+
+/** The configuration of a worker that has none: no host path, no network, nothing warm. */
+export const DEFAULT_WORKER_CONFIG: Required<WorkerConfig> = {
+  version: 1,
+  redis: 'redis://127.0.0.1:6379',
+  queue: 'default',
+  slots: 4,
+  drainMs: 20_000,
+  lockMs: 30_000,
+  stalledMs: 5000,
+  resultTtlMs: 3_600_000,
+  tombstoneTtlMs: 604_800_000,
+  backends: ['process'],
+  runtimes: {},
+  rootFilesystems: {},
+  policies: {},
+  defaults: DEFAULT_POLICY,
+  ceilings: {
+    limits: DEFAULT_CEILING_LIMITS,
+    syscalls: ['strict', 'compatible'],
+    loopback: ['deny', 'private'],
+    attempts: 3,
+  },
+  pools: {},
+  uids: { first: 200_000, count: 65_536 },
+  runDir: '/run/bullpen',
+  logLevel: 'info',
+};
+
+/** A configuration with every field there. `defaults` and `ceilings` stay as the operator wrote them: the engine completes these. */
+export function completeWorkerConfig(config: WorkerConfig): Required<WorkerConfig> {
+  return { ...DEFAULT_WORKER_CONFIG, ...config };
+}
