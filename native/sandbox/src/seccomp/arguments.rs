@@ -2,29 +2,29 @@
 //!
 //! Where a number has no constant in `libc`, its name in the kernel's headers stands beside it.
 
-use super::table::{ALLOW, Action, Entry, Match, Verdict, refuse};
+use super::table::{ALLOW, Action, Entry, Match, Verdict, calls, refuse};
 
 const EVERY_BIT: u32 = u32::MAX;
 
 /// For every profile.
 pub(super) const ALWAYS: &[Entry] = &[
     Entry {
-        calls: &["clone"],
+        calls: calls!(SYS_clone),
         verdict: Verdict::By(NEW_NAMESPACES),
         why: "Processes and threads, but no new namespaces (as unshare).",
     },
     Entry {
-        calls: &["personality"],
+        calls: calls!(SYS_personality),
         verdict: Verdict::By(PERSONALITIES),
         why: "Asking is harmless; the rest turns off address randomisation or makes data executable.",
     },
     Entry {
-        calls: &["prlimit64"],
+        calls: calls!(SYS_prlimit64),
         verdict: Verdict::By(LIMITED_PROCESSES),
         why: "setrlimit in libc. The sandbox's first process has the job's user id, and a CPU limit on it would end the sandbox.",
     },
     Entry {
-        calls: &["setsockopt"],
+        calls: calls!(SYS_setsockopt),
         verdict: Verdict::By(SOCKET_OPTIONS),
         why: "Socket options, but none that loads a program or a protocol module into the kernel.",
     },
@@ -32,7 +32,7 @@ pub(super) const ALWAYS: &[Entry] = &[
 
 /// For a job without any network.
 pub(super) const SOCKETS_LOCAL: &[Entry] = &[Entry {
-    calls: &["socket", "socketpair"],
+    calls: calls!(SYS_socket SYS_socketpair),
     verdict: Verdict::By(UNIX_ONLY),
     why: "Talk between the job's own processes. EAFNOSUPPORT is what a kernel without the family answers.",
 }];
@@ -40,12 +40,12 @@ pub(super) const SOCKETS_LOCAL: &[Entry] = &[Entry {
 /// For a job with a loopback interface of its own.
 pub(super) const SOCKETS_LOOPBACK: &[Entry] = &[
     Entry {
-        calls: &["socket"],
+        calls: calls!(SYS_socket),
         verdict: Verdict::By(UNIX_AND_INET),
         why: "TCP and UDP, and the netlink family by which libc lists interfaces. Other protocols load modules on demand.",
     },
     Entry {
-        calls: &["socketpair"],
+        calls: calls!(SYS_socketpair),
         verdict: Verdict::By(UNIX_ONLY),
         why: "The only family that the kernel makes pairs of.",
     },
@@ -54,42 +54,38 @@ pub(super) const SOCKETS_LOOPBACK: &[Entry] = &[
 /// For the strict profile.
 pub(super) const STRICT: &[Entry] = &[
     Entry {
-        calls: &["ioctl"],
+        calls: calls!(SYS_ioctl),
         verdict: Verdict::By(IOCTLS),
         why: "Questions that programs ask of any descriptor; no device or terminal is there for the others.",
     },
     Entry {
-        calls: &["prctl"],
+        calls: calls!(SYS_prctl),
         verdict: Verdict::By(PRCTL),
         why: "Thread names, memory labels, flags of the process itself.",
     },
     Entry {
-        calls: &["arch_prctl"],
+        calls: calls!(SYS_arch_prctl),
         verdict: Verdict::By(ARCH_PRCTL),
         why: "Thread-local storage, shadow stacks, wide registers.",
     },
     Entry {
-        calls: &["fcntl"],
+        calls: calls!(SYS_fcntl),
         verdict: Verdict::By(FCNTL),
         why: "Descriptor flags and locks. F_NOTIFY tells when other jobs touch a directory of the shared root.",
     },
     Entry {
-        calls: &["mknod"],
+        calls: calls!(SYS_mknod),
         verdict: Verdict::By(&Match { argument: 1, ..NODE_KINDS }),
-        why: "mkfifo in libc; devices and the marks of overlays are device nodes.",
+        why: "mkfifo in libc. Devices, and the marks by which overlays hide files, are device nodes.",
     },
     Entry {
-        calls: &["mknodat"],
+        calls: calls!(SYS_mknodat),
         verdict: Verdict::By(&Match { argument: 2, ..NODE_KINDS }),
-        why: "As mknod.",
+        why: "As mknod, which libc calls by this name.",
     },
+    Entry { calls: calls!(SYS_setpriority), verdict: Verdict::By(NICENESS), why: "nice may be kind to others only." },
     Entry {
-        calls: &["setpriority"],
-        verdict: Verdict::By(NICENESS),
-        why: "nice may be kind to others only.",
-    },
-    Entry {
-        calls: &["timerfd_settime"],
+        calls: calls!(SYS_timerfd_settime),
         verdict: Verdict::By(TIMER_FLAGS),
         why: "Timers of event loops; TFD_TIMER_CANCEL_ON_SET tells when the host's clock is set.",
     },
@@ -124,7 +120,10 @@ const SOCKET_OPTIONS: &Match = &Match {
     mask: EVERY_BIT,
     arms: &[
         (&[libc::SOL_SOCKET as u32], Verdict::By(PROGRAMS_ON_SOCKETS)),
-        (&[libc::IPPROTO_TCP as u32], Verdict::By(&Match { arms: &[(&[libc::TCP_ULP as u32], refuse(libc::EPERM))], ..ANY_OPTION })),
+        (
+            &[libc::IPPROTO_TCP as u32],
+            Verdict::By(&Match { arms: &[(&[libc::TCP_ULP as u32], refuse(libc::EPERM))], ..ANY_OPTION }),
+        ),
         // UDP_ENCAP
         (&[libc::IPPROTO_UDP as u32], Verdict::By(&Match { arms: &[(&[100], refuse(libc::EPERM))], ..ANY_OPTION })),
     ],
@@ -159,7 +158,10 @@ const UNIX_AND_INET: &Match = &Match {
     arms: &[
         (&[libc::AF_UNIX as u32], ALLOW),
         (&[libc::AF_INET as u32, libc::AF_INET6 as u32], Verdict::By(INET_TYPES)),
-        (&[libc::AF_NETLINK as u32], Verdict::By(&Match { arms: &[(&[libc::NETLINK_ROUTE as u32], ALLOW)], ..NO_PROTOCOL })),
+        (
+            &[libc::AF_NETLINK as u32],
+            Verdict::By(&Match { arms: &[(&[libc::NETLINK_ROUTE as u32], ALLOW)], ..NO_PROTOCOL }),
+        ),
     ],
     otherwise: Action::Refuse(libc::EAFNOSUPPORT),
 };
@@ -227,33 +229,36 @@ pub(super) const DEVICE_CONTROLS: &Match = &Match {
 const PRCTL: &Match = &Match {
     argument: 0,
     mask: EVERY_BIT,
-    arms: &[(
-        &[
-            libc::PR_SET_PDEATHSIG as u32,
-            libc::PR_GET_PDEATHSIG as u32,
-            libc::PR_GET_DUMPABLE as u32,
-            libc::PR_SET_DUMPABLE as u32,
-            libc::PR_GET_KEEPCAPS as u32,
-            libc::PR_SET_NAME as u32,
-            libc::PR_GET_NAME as u32,
-            libc::PR_GET_SECCOMP as u32,
-            libc::PR_CAPBSET_READ as u32,
-            libc::PR_GET_SECUREBITS as u32,
-            libc::PR_SET_TIMERSLACK as u32,
-            libc::PR_GET_TIMERSLACK as u32,
-            libc::PR_SET_CHILD_SUBREAPER as u32,
-            libc::PR_GET_CHILD_SUBREAPER as u32,
-            libc::PR_SET_NO_NEW_PRIVS as u32,
-            libc::PR_GET_NO_NEW_PRIVS as u32,
-            libc::PR_GET_TID_ADDRESS as u32,
-            libc::PR_SET_THP_DISABLE as u32,
-            libc::PR_GET_THP_DISABLE as u32,
-            65, // PR_SET_MDWE
-            66, // PR_GET_MDWE
-            libc::PR_SET_VMA as u32,
-        ],
-        ALLOW,
-    ), (PRIVILEGED, refuse(libc::EPERM))],
+    arms: &[
+        (
+            &[
+                libc::PR_SET_PDEATHSIG as u32,
+                libc::PR_GET_PDEATHSIG as u32,
+                libc::PR_GET_DUMPABLE as u32,
+                libc::PR_SET_DUMPABLE as u32,
+                libc::PR_GET_KEEPCAPS as u32,
+                libc::PR_SET_NAME as u32,
+                libc::PR_GET_NAME as u32,
+                libc::PR_GET_SECCOMP as u32,
+                libc::PR_CAPBSET_READ as u32,
+                libc::PR_GET_SECUREBITS as u32,
+                libc::PR_SET_TIMERSLACK as u32,
+                libc::PR_GET_TIMERSLACK as u32,
+                libc::PR_SET_CHILD_SUBREAPER as u32,
+                libc::PR_GET_CHILD_SUBREAPER as u32,
+                libc::PR_SET_NO_NEW_PRIVS as u32,
+                libc::PR_GET_NO_NEW_PRIVS as u32,
+                libc::PR_GET_TID_ADDRESS as u32,
+                libc::PR_SET_THP_DISABLE as u32,
+                libc::PR_GET_THP_DISABLE as u32,
+                65, // PR_SET_MDWE
+                66, // PR_GET_MDWE
+                libc::PR_SET_VMA as u32,
+            ],
+            ALLOW,
+        ),
+        (PRIVILEGED, refuse(libc::EPERM)),
+    ],
     // What a kernel that doesn't know the option answers.
     otherwise: Action::Refuse(libc::EINVAL),
 };
@@ -303,8 +308,12 @@ const ARCH_PRCTL: &Match = &Match {
     otherwise: Action::Refuse(libc::EINVAL),
 };
 
-const FCNTL: &Match =
-    &Match { argument: 1, mask: EVERY_BIT, arms: &[(&[libc::F_NOTIFY as u32], refuse(libc::EPERM))], otherwise: Action::Allow };
+const FCNTL: &Match = &Match {
+    argument: 1,
+    mask: EVERY_BIT,
+    arms: &[(&[libc::F_NOTIFY as u32], refuse(libc::EPERM))],
+    otherwise: Action::Allow,
+};
 
 const NODE_KINDS: Match = Match {
     argument: 1,

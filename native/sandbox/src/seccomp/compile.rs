@@ -1,51 +1,29 @@
-//! From a profile to the bytes of a BPF program.
+//! From a profile to a BPF program.
+//!
+//! The numbers of the calls, with all others between them, are a line of ranges with one verdict each; the program finds the
+//! range by halving the line. At about eight comparisons a call it is faster than a list, and a fifth of the instructions
+//! that libseccomp needs (whose rules have no "for every other value"), so it is loaded in a fraction of the time.
 
-use std::io::{Read, Seek};
-use std::os::fd::AsFd;
-
-use libseccomp::{ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
-use rustix::fs::{MemfdFlags, memfd_create};
+use std::collections::BTreeMap;
 
 use super::Profile;
-use super::table::{Action, Bits, Entry, Match, Verdict, all_but};
+use super::assemble::{Code, answer, decide, halve, prologue};
+use super::table::{Action, Call, Verdict};
 
 /// The most instructions that the kernel loads (`BPF_MAXINSNS`).
 const MAX_INSTRUCTIONS: usize = 4096;
-/// Bytes of one `struct sock_filter`.
-const INSTRUCTION_BYTES: usize = 8;
-
-/// Calls newer than libseccomp 2.5's table. From 403 on, all architectures number alike.
-const NEWER_CALLS: &[(&str, i32)] = &[
-    ("fchmodat2", 452),
-    ("map_shadow_stack", 453),
-    ("futex_wake", 454),
-    ("futex_wait", 455),
-    ("futex_requeue", 456),
-    ("statmount", 457),
-    ("listmount", 458),
-    ("mseal", 462),
-    ("setxattrat", 463),
-    ("getxattrat", 464),
-    ("listxattrat", 465),
-    ("removexattrat", 466),
-    ("open_tree_attr", 467),
-];
+/// Numbers from here on are those of x32.
+pub(super) const FIRST_FOREIGN_NUMBER: u32 = 0x4000_0000;
 
 /// Why a profile could not be compiled; always our own failure.
 #[derive(Debug, thiserror::Error)]
 pub enum SeccompError {
-    /// An entry names a call that neither libseccomp nor we know the number of.
-    #[error("seccomp: unknown system call {0}")]
-    UnknownCall(&'static str),
-    /// libseccomp refused a step.
-    #[error("seccomp: {step}: {source}")]
-    Library { step: &'static str, source: libseccomp::error::SeccompError },
-    /// libseccomp refused a rule of an entry.
-    #[error("seccomp: rule for {call}: {source}")]
-    Rule { call: &'static str, source: libseccomp::error::SeccompError },
-    /// The program could not be read back.
-    #[error("seccomp: export: {0}")]
-    Export(#[from] std::io::Error),
+    /// Two entries of a profile name the same call.
+    #[error("seccomp: {0} is named twice")]
+    NamedTwice(&'static str),
+    /// One match tells more values apart than a jump can span.
+    #[error("seccomp: {0} instructions to jump over; at most 255")]
+    TooFar(usize),
     /// The program is longer than the kernel takes.
     #[error("seccomp: {0} instructions; at most {MAX_INSTRUCTIONS} can be loaded")]
     TooLong(usize),
@@ -65,107 +43,74 @@ impl CompiledFilter {
 
     /// Number of instructions, 1..=4096.
     pub fn instructions(&self) -> usize {
-        self.bytes.len() / INSTRUCTION_BYTES
+        self.bytes.len() / size_of::<libc::sock_filter>()
     }
 }
 
 /// Compiles `profile`. `loopback`: the job has a loopback interface of its own, so INET sockets are allowed.
-/// Takes milliseconds: keep the answer.
 pub fn compile(profile: Profile, loopback: bool) -> Result<CompiledFilter, SeccompError> {
-    let mut filter = Filter::open(profile.default_action())?;
+    let verdicts = verdicts_by_number(profile, loopback)?;
+    let ranges = ranges(&verdicts, profile.default_action());
+    let mut code = prologue(profile.default_action());
+    code.extend(search(&ranges)?);
+    if code.len() > MAX_INSTRUCTIONS {
+        return Err(SeccompError::TooLong(code.len()));
+    }
+    Ok(CompiledFilter { bytes: code.iter().flat_map(instruction_bytes).collect() })
+}
+
+fn verdicts_by_number(profile: Profile, loopback: bool) -> Result<BTreeMap<u32, Verdict>, SeccompError> {
+    let mut verdicts = BTreeMap::new();
     for entry in profile.entries(loopback) {
-        filter.add(entry)?;
-    }
-    filter.export()
-}
-
-struct Filter {
-    context: ScmpFilterContext,
-    default: Action,
-}
-
-impl Filter {
-    fn open(default: Action) -> Result<Filter, SeccompError> {
-        let step = |step| move |source| SeccompError::Library { step, source };
-        let mut context = ScmpFilterContext::new(scmp(default)).map_err(step("open"))?;
-        context.add_arch(ScmpArch::native()).map_err(step("add architecture"))?;
-        context.set_act_badarch(ScmpAction::KillProcess).map_err(step("set action for foreign architectures"))?;
-        context.set_ctl_optimize(2).map_err(step("ask for a binary tree"))?;
-        Ok(Filter { context, default })
-    }
-
-    fn add(&mut self, entry: &'static Entry) -> Result<(), SeccompError> {
-        for call in entry.calls {
-            let number = number_of(call)?;
-            for (conditions, action) in rules_of(entry.verdict) {
-                self.add_rule(number, &conditions, action).map_err(|source| SeccompError::Rule { call, source })?;
+        for Call { name, number } in entry.calls {
+            if verdicts.insert(*number, entry.verdict).is_some() {
+                return Err(SeccompError::NamedTwice(name));
             }
         }
-        Ok(())
     }
+    Ok(verdicts)
+}
 
-    fn add_rule(
-        &mut self,
-        number: ScmpSyscall,
-        conditions: &[(u32, Bits)],
-        action: Action,
-    ) -> Result<(), libseccomp::error::SeccompError> {
-        // libseccomp refuses a rule that says what the default says.
-        if action == self.default {
-            return Ok(());
-        }
-        let conditions: Vec<ScmpArgCompare> = conditions.iter().map(|(argument, bits)| compare(*argument, *bits)).collect();
-        self.context.add_rule_conditional_exact(scmp(action), number, &conditions).map(|_| ())
+/// The calls from `first` up to the next range's first.
+struct Range {
+    first: u32,
+    verdict: Verdict,
+}
+
+fn ranges(verdicts: &BTreeMap<u32, Verdict>, default: Action) -> Vec<Range> {
+    let mut ranges = vec![Range { first: 0, verdict: Verdict::Is(default) }];
+    for (&number, &verdict) in verdicts {
+        begin(&mut ranges, number, verdict);
+        begin(&mut ranges, number + 1, Verdict::Is(default));
     }
+    ranges
+}
 
-    fn export(self) -> Result<CompiledFilter, SeccompError> {
-        let memory = memfd_create("seccomp", MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
-        let mut memory = std::fs::File::from(memory);
-        self.context.export_bpf(memory.as_fd()).map_err(|source| SeccompError::Library { step: "export", source })?;
-        let mut bytes = Vec::new();
-        memory.rewind()?;
-        memory.read_to_end(&mut bytes)?;
-        let filter = CompiledFilter { bytes };
-        match filter.instructions() {
-            1..=MAX_INSTRUCTIONS => Ok(filter),
-            count => Err(SeccompError::TooLong(count)),
-        }
+/// Begins a range at `first`; one that is empty by that is dropped, and one that continues its neighbour melts into it.
+fn begin(ranges: &mut Vec<Range>, first: u32, verdict: Verdict) {
+    ranges.pop_if(|last| last.first == first);
+    let continues = match (ranges.last(), verdict) {
+        (Some(Range { verdict: Verdict::Is(before), .. }), Verdict::Is(action)) => *before == action,
+        _ => false,
+    };
+    if !continues {
+        ranges.push(Range { first, verdict });
     }
 }
 
-/// The verdict as independent rules: conditions on arguments (all must hold) and an action. No two rules hold at once, and
-/// rules that share a first condition share it literally: libseccomp doesn't go back to try a second one that overlaps.
-fn rules_of(verdict: Verdict) -> Vec<(Vec<(u32, Bits)>, Action)> {
-    match verdict {
-        Verdict::Is(action) => vec![(Vec::new(), action)],
-        Verdict::By(Match { argument, mask, arms, otherwise }) => {
-            let listed: Vec<u32> = arms.iter().flat_map(|(values, _)| values.iter().copied()).collect();
-            let named = arms.iter().flat_map(|(values, verdict)| {
-                values.iter().flat_map(|value| {
-                    let here = (*argument, Bits { mask: *mask, value: *value });
-                    rules_of(*verdict).into_iter().map(move |(deeper, action)| ([vec![here], deeper].concat(), action))
-                })
-            });
-            let others = all_but(&listed, *mask).into_iter().map(|bits| (vec![(*argument, bits)], *otherwise));
-            named.chain(others).collect()
+fn search(ranges: &[Range]) -> Result<Code, SeccompError> {
+    match ranges {
+        [Range { verdict: Verdict::Is(action), .. }] => Ok(vec![answer(*action)]),
+        [Range { verdict: Verdict::By(rule), .. }] => decide(rule),
+        _ => {
+            let (below, from) = ranges.split_at(ranges.len() / 2);
+            Ok(halve(from[0].first, search(below)?, search(from)?))
         }
     }
 }
 
-fn compare(argument: u32, bits: Bits) -> ScmpArgCompare {
-    ScmpArgCompare::new(argument, ScmpCompareOp::MaskedEqual(u64::from(bits.mask)), u64::from(bits.value))
-}
-
-fn scmp(action: Action) -> ScmpAction {
-    match action {
-        Action::Allow => ScmpAction::Allow,
-        Action::Refuse(errno) => ScmpAction::Errno(errno),
-    }
-}
-
-fn number_of(call: &'static str) -> Result<ScmpSyscall, SeccompError> {
-    if let Some((_, number)) = NEWER_CALLS.iter().find(|(name, _)| *name == call) {
-        return Ok(ScmpSyscall::from_raw_syscall(*number));
-    }
-    ScmpSyscall::from_name(call).map_err(|_| SeccompError::UnknownCall(call))
+fn instruction_bytes(instruction: &libc::sock_filter) -> [u8; 8] {
+    let [code_low, code_high] = instruction.code.to_ne_bytes();
+    let [a, b, c, d] = instruction.k.to_ne_bytes();
+    [code_low, code_high, instruction.jt, instruction.jf, a, b, c, d]
 }

@@ -16,13 +16,15 @@
 
 mod arguments;
 mod compatible;
+mod assemble;
 mod compile;
 mod dangerous;
+mod numbers;
 mod strict;
 mod table;
 
 pub use compile::{CompiledFilter, SeccompError, compile};
-pub use table::{Action, Entry, Match, Verdict};
+pub use table::{Action, Call, Entry, Match, Verdict};
 
 /// A named set of rules, weaker or stronger; the result of a job records which one ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

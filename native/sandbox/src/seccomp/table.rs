@@ -3,10 +3,17 @@
 /// One line of a profile: some calls, what happens to them, and why.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
-    pub calls: &'static [&'static str],
+    pub calls: &'static [Call],
     pub verdict: Verdict,
     /// Who needs the calls, or what they would be good for in hostile hands.
     pub why: &'static str,
+}
+
+/// A system call of this architecture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    pub name: &'static str,
+    pub number: u32,
 }
 
 /// What happens to a call in the end.
@@ -28,7 +35,7 @@ pub enum Verdict {
 /// `int` or `unsigned int` in the kernel, and a filter that compared 64 bits could be passed by setting a high one.
 #[derive(Debug, Clone, Copy)]
 pub struct Match {
-    /// 0-based. A nested match looks at a later argument.
+    /// 0..=5.
     pub argument: u32,
     pub mask: u32,
     /// The values that are told apart, each at most once and within `mask`.
@@ -43,63 +50,17 @@ pub(super) const fn refuse(errno: i32) -> Verdict {
     Verdict::Is(Action::Refuse(errno))
 }
 
-/// An argument's bits under a mask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bits {
-    pub mask: u32,
-    pub value: u32,
+/// Constants named `SYS_…` as [`Call`]s.
+macro_rules! calls {
+    ($($constant:ident)*) => {
+        &[$($crate::seccomp::table::Call::new(stringify!($constant), $crate::seccomp::numbers::$constant)),*]
+    };
 }
+pub(super) use calls;
 
-/// All values under `mask` except `values`, as the fewest disjoint bit patterns: those of the prefixes at which a value
-/// stops being a listed one.
-pub(super) fn all_but(values: &[u32], mask: u32) -> Vec<Bits> {
-    let mut patterns = Vec::new();
-    branch(values.to_vec(), mask, Bits { mask: 0, value: 0 }, &mut patterns);
-    patterns
-}
-
-fn branch(listed: Vec<u32>, undecided: u32, prefix: Bits, patterns: &mut Vec<Bits>) {
-    if listed.is_empty() {
-        patterns.push(prefix);
-        return;
-    }
-    if undecided == 0 {
-        return;
-    }
-    let bit = 1 << (31 - undecided.leading_zeros());
-    let (ones, zeros): (Vec<u32>, Vec<u32>) = listed.into_iter().partition(|value| value & bit != 0);
-    for (listed, value) in [(zeros, prefix.value), (ones, prefix.value | bit)] {
-        branch(listed, undecided & !bit, Bits { mask: prefix.mask | bit, value }, patterns);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn matches(patterns: &[Bits], value: u32) -> usize {
-        patterns.iter().filter(|bits| value & bits.mask == bits.value).count()
-    }
-
-    #[test]
-    fn all_but_covers_every_other_value_once() {
-        let listed = [0, 1, 7, 13, 15];
-        let patterns = all_but(&listed, 0x0f);
-        for value in 0..16 {
-            assert_eq!(matches(&patterns, value), usize::from(!listed.contains(&value)), "{value}");
-        }
-    }
-
-    #[test]
-    fn all_but_ignores_bits_outside_the_mask() {
-        let patterns = all_but(&[0], 0x7e02_0000);
-        assert_eq!(matches(&patterns, 0x11), 0);
-        assert_eq!(matches(&patterns, 0x1000_0011), 1);
-        assert_eq!(matches(&patterns, 0x7e02_0000), 1);
-    }
-
-    #[test]
-    fn all_but_everything_is_nothing() {
-        assert!(all_but(&[0, 1, 2, 3], 3).is_empty());
+impl Call {
+    /// `constant` is the name of the constant: `SYS_` and the call's name.
+    pub(super) const fn new(constant: &'static str, number: libc::c_long) -> Call {
+        Call { name: constant.split_at("SYS_".len()).1, number: number as u32 }
     }
 }

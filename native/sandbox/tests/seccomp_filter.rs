@@ -1,0 +1,228 @@
+//! The compiled filters, asked call by call what they would do. Nothing is loaded here.
+
+#[path = "seccomp/bpf.rs"]
+mod bpf;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use bpf::{Call, I386, X86_64, action_name, run};
+use sandbox::seccomp::{Action, CompiledFilter, Match, Profile, Verdict, compile};
+
+static STRICT: LazyLock<CompiledFilter> = LazyLock::new(|| compile(Profile::Strict, false).unwrap());
+static STRICT_LOOPBACK: LazyLock<CompiledFilter> = LazyLock::new(|| compile(Profile::Strict, true).unwrap());
+static COMPATIBLE: LazyLock<CompiledFilter> = LazyLock::new(|| compile(Profile::Compatible, false).unwrap());
+static COMPATIBLE_LOOPBACK: LazyLock<CompiledFilter> = LazyLock::new(|| compile(Profile::Compatible, true).unwrap());
+
+const HIGH_BIT: u64 = 1 << 40;
+
+fn all() -> [(&'static str, Profile, bool, &'static CompiledFilter); 4] {
+    [
+        ("strict", Profile::Strict, false, &STRICT),
+        ("strict-loopback", Profile::Strict, true, &STRICT_LOOPBACK),
+        ("compatible", Profile::Compatible, false, &COMPATIBLE),
+        ("compatible-loopback", Profile::Compatible, true, &COMPATIBLE_LOOPBACK),
+    ]
+}
+
+fn ask(filter: &CompiledFilter, number: libc::c_long, arguments: &[u64]) -> String {
+    action_name(run(filter.as_bytes(), &Call::new(number, arguments)).0)
+}
+
+fn spell(action: Action) -> String {
+    match action {
+        Action::Allow => "allow".to_owned(),
+        Action::Refuse(errno) => action_name(0x0005_0000 | errno as u32),
+    }
+}
+
+#[test]
+fn no_call_is_named_twice_in_a_profile() {
+    for (name, profile, loopback, _) in all() {
+        let (mut seen, mut numbers) = (HashSet::new(), HashSet::new());
+        for call in profile.entries(loopback).flat_map(|entry| entry.calls) {
+            assert!(seen.insert(call.name), "{} twice in {name}", call.name);
+            assert!(numbers.insert(call.number), "{} has another call's number in {name}", call.name);
+        }
+    }
+}
+
+#[test]
+fn every_entry_says_why() {
+    for (name, profile, loopback, _) in all() {
+        for entry in profile.entries(loopback) {
+            assert!(entry.why.len() > 20, "{:?} in {name}", entry.calls);
+        }
+    }
+}
+
+#[test]
+fn every_rule_decides_as_written_and_the_high_half_of_an_argument_never_matters() {
+    for (name, profile, loopback, filter) in all() {
+        for entry in profile.entries(loopback) {
+            for call in entry.calls {
+                check(filter, &format!("{name}: {}", call.name), call.number.into(), entry.verdict, &mut [0; 6]);
+            }
+        }
+    }
+}
+
+/// Walks a verdict: each listed value, and of the others those that differ from a listed one in one bit.
+fn check(filter: &CompiledFilter, what: &str, number: libc::c_long, verdict: Verdict, arguments: &mut [u64; 6]) {
+    match verdict {
+        Verdict::Is(action) => {
+            for high in [0, HIGH_BIT, 0xffff_ffff_0000_0000] {
+                let raised = arguments.map(|argument| argument | high);
+                assert_eq!(ask(filter, number, &raised), spell(action), "{what} {raised:x?}");
+            }
+        }
+        Verdict::By(rule) => {
+            let at = rule.argument as usize;
+            let listed: Vec<u32> = rule.arms.iter().flat_map(|(values, _)| values.iter().copied()).collect();
+            for (values, verdict) in rule.arms {
+                for value in *values {
+                    for outside in [0, !rule.mask] {
+                        arguments[at] = u64::from(value | outside);
+                        check(filter, what, number, *verdict, arguments);
+                    }
+                }
+            }
+            for other in neighbours(&listed, rule) {
+                arguments[at] = u64::from(other);
+                check(filter, what, number, Verdict::Is(rule.otherwise), arguments);
+            }
+            arguments[at] = 0;
+        }
+    }
+}
+
+fn neighbours(listed: &[u32], rule: &Match) -> Vec<u32> {
+    let flipped = listed.iter().flat_map(|value| (0..32).map(move |bit| value ^ (1 << bit)));
+    let small = 0..256;
+    flipped.chain(small).filter(|value| !listed.contains(&(value & rule.mask))).collect()
+}
+
+#[test]
+fn foreign_architectures_and_x32_numbers_kill_the_process() {
+    for (name, _, _, filter) in all() {
+        for number in 0..600 {
+            let native = Call::new(number, &[]);
+            let i386 = Call { architecture: I386, ..native };
+            let x32 = Call::new(number | 0x4000_0000, &[]);
+            let arm = Call { architecture: 0xc000_00b7, ..native };
+            for call in [i386, x32, arm] {
+                assert_eq!(action_name(run(filter.as_bytes(), &call).0), "kill-process", "{name} {call:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn strict_answers_enosys_to_numbers_that_no_kernel_has_yet() {
+    for number in (468..600).chain([1 << 20, 0x3fff_ffff, 0xffff_ffff]) {
+        assert_eq!(ask(&STRICT, number, &[]), "ENOSYS", "{number}");
+    }
+}
+
+#[test]
+fn socket_families_follow_the_loopback_choice() {
+    let socket = |filter: &CompiledFilter, family: u64, kind: u64, protocol: u64| {
+        ask(filter, libc::SYS_socket, &[family, kind | libc::SOCK_CLOEXEC as u64, protocol])
+    };
+    for family in (0..64).chain([HIGH_BIT | 2, u64::MAX]) {
+        let local = if family == 1 { "allow" } else { "EAFNOSUPPORT" };
+        let own = match family as u32 {
+            1 | 2 | 10 | 16 => "allow",
+            _ => "EAFNOSUPPORT",
+        };
+        assert_eq!(socket(&STRICT, family, 1, 0), local, "{family}");
+        assert_eq!(socket(&COMPATIBLE, family, 1, 0), local, "{family}");
+        assert_eq!(socket(&STRICT_LOOPBACK, family, 1, 0), own, "{family}");
+        assert_eq!(socket(&COMPATIBLE_LOOPBACK, family, 1, 0), own, "{family}");
+        for filter in [&*STRICT, &*STRICT_LOOPBACK, &*COMPATIBLE, &*COMPATIBLE_LOOPBACK] {
+            let pair = ask(filter, libc::SYS_socketpair, &[family, 1, 0]);
+            assert_eq!(pair, local, "{family}");
+        }
+    }
+}
+
+#[test]
+fn loopback_means_tcp_and_udp_only() {
+    let socket = |kind: u64, protocol: u64| ask(&STRICT_LOOPBACK, libc::SYS_socket, &[2, kind, protocol]);
+    for kind in 0..16 {
+        for protocol in (0..300).chain([HIGH_BIT | 132]) {
+            let allowed = matches!((kind, protocol), (1, 0 | 6) | (2, 0 | 17));
+            assert_eq!(socket(kind, protocol), if allowed { "allow" } else { "EPERM" }, "{kind} {protocol}");
+        }
+    }
+    for protocol in 0..23 {
+        let route = if protocol == 0 { "allow" } else { "EPERM" };
+        assert_eq!(ask(&STRICT_LOOPBACK, libc::SYS_socket, &[16, 3, protocol]), route, "netlink {protocol}");
+    }
+}
+
+#[test]
+fn pushing_back_input_is_refused_with_high_bits_set_too() {
+    for high in [0, HIGH_BIT, 1 << 32, 1 << 63] {
+        assert_eq!(ask(&STRICT, libc::SYS_ioctl, &[0, 0x5412 | high]), "ENOTTY");
+        assert_eq!(ask(&COMPATIBLE, libc::SYS_ioctl, &[0, 0x5412 | high]), "EPERM");
+        assert_eq!(ask(&STRICT, libc::SYS_ioctl, &[0, 0x541b | high]), "allow");
+    }
+}
+
+#[test]
+fn threads_and_forks_pass_but_no_new_namespace_does() {
+    let thread = 0x3d_0f00; // what glibc's pthread_create asks of clone
+    for (name, _, _, filter) in all() {
+        for flags in [thread, 0x1200011, 17] {
+            assert_eq!(ask(filter, libc::SYS_clone, &[flags]), "allow", "{name} {flags:#x}");
+            for bit in [17, 25, 26, 27, 28, 29, 30] {
+                let asked = flags | 1 << bit;
+                assert_eq!(ask(filter, libc::SYS_clone, &[asked]), "EPERM", "{name} {asked:#x}");
+                assert_eq!(ask(filter, libc::SYS_clone, &[asked | HIGH_BIT]), "EPERM", "{name} {asked:#x}");
+            }
+        }
+        assert_eq!(ask(filter, libc::SYS_clone3, &[0, 0]), "ENOSYS", "{name}");
+    }
+}
+
+#[test]
+fn a_filter_is_short_to_load_and_to_run() {
+    for (name, _, _, filter) in all() {
+        assert!(filter.instructions() <= 600, "{name} has {}", filter.instructions());
+        for number in [libc::SYS_read, libc::SYS_write, libc::SYS_mmap, libc::SYS_futex, libc::SYS_clock_gettime] {
+            let (_, steps) = run(filter.as_bytes(), &Call::new(number, &[]));
+            assert!(steps <= 20, "{name}: {number} takes {steps} steps");
+        }
+    }
+}
+
+/// Every number with all-zero and with all-one arguments, against the table that is checked in.
+/// `BULLPEN_WRITE_GOLDEN=1` writes the tables anew; read the difference before you commit it.
+#[test]
+fn the_whole_table_is_as_checked_in() {
+    for (name, profile, loopback, filter) in all() {
+        let names: HashMap<u32, &str> =
+            profile.entries(loopback).flat_map(|entry| entry.calls).map(|call| (call.number, call.name)).collect();
+        let table = table_of(filter, &names);
+        let path = format!("{}/tests/golden/seccomp-{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("BULLPEN_WRITE_GOLDEN").is_some() {
+            std::fs::write(&path, &table).unwrap();
+        }
+        assert_eq!(table, std::fs::read_to_string(&path).unwrap(), "{path}");
+    }
+}
+
+fn table_of(filter: &CompiledFilter, names: &HashMap<u32, &str>) -> String {
+    let mut table = String::from("# number, call: answer to all-zero arguments, to all-one arguments\n");
+    for number in 0..600 {
+        let name = names.get(&number).copied().unwrap_or("-");
+        let zeros = ask(filter, number.into(), &[0; 6]);
+        let ones = ask(filter, number.into(), &[u64::MAX; 6]);
+        writeln!(table, "{number} {name}: {zeros} {ones}").unwrap();
+    }
+    let foreign = Call { architecture: X86_64 ^ 1, ..Call::new(0, &[]) };
+    writeln!(table, "any other architecture: {}", action_name(run(filter.as_bytes(), &foreign).0)).unwrap();
+    table
+}
