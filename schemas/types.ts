@@ -1440,18 +1440,27 @@ export interface WorkerConfig {
    * Up to 64 runtimes by name (a-z 0-9 . + -), added to the built-in ones or in place of one. Default: the built-in ones.
    */
   runtimes?: {
+    /**
+     * One runtime.
+     */
     [k: string]: Runtime;
   };
   /**
    * Up to 64 root file systems by name (a-z 0-9 . + -), added to the built-in ones or in place of one. Default: the built-in ones.
    */
   rootFilesystems?: {
+    /**
+     * One root file system.
+     */
     [k: string]: RootFilesystem;
   };
   /**
    * Up to 256 policies that jobs can name. Default: none.
    */
   policies?: {
+    /**
+     * One policy.
+     */
     [k: string]: Policy;
   };
   /**
@@ -1466,6 +1475,9 @@ export interface WorkerConfig {
    * Up to 64 pools of prepared sandboxes, by runtime name. Default: none.
    */
   pools?: {
+    /**
+     * One pool.
+     */
     [k: string]: Pool;
   };
   /**
