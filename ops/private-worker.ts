@@ -52,7 +52,7 @@ export class PrivateWorker {
   /** Returns once the producer's queue counts it as alive. Throws with the end of its log when it dies first or takes over 30 s. */
   async live(producer: Producer): Promise<void> {
     const deadline = Date.now() + LIVE_WITHIN_MS;
-    while ((await producer.stats()).liveWorkers === 0) {
+    while ((await producer.stats()).workers.length === 0) {
       if (this.ended || Date.now() > deadline) throw new Error(`the worker did not come up:\n${this.#logTail()}`);
       await sleep(20);
     }

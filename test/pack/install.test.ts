@@ -60,5 +60,5 @@ test('the command is installed and answers', async () => {
     cwd: directory,
     env: { ...env, BULLPEN_REDIS: pen.redis.url },
   });
-  expect(JSON.parse(stdout)).toMatchObject({ liveWorkers: 1 });
+  expect(JSON.parse(stdout)).toMatchObject({ workers: [{ slots: 4 }] });
 });
