@@ -33,7 +33,7 @@ function cargo(subcommand: string, ...more: string[]): string[] {
 
 function checkStatically(): Promise<Tally> {
   return runAll([
-    ['formatting and lint (biome)', ['biome', 'ci', '--error-on-warnings', '.']],
+    ['formatting and lint (biome)', ['biome', 'ci', '--colors=off', '--error-on-warnings', '.']],
     ['types (tsc)', ['tsc', '-p', 'tsconfig.json']],
     ['generated types are fresh', ['node', 'schemas/generate.ts', '--check']],
     ['formatting (cargo fmt)', ['cargo', 'fmt', '--manifest-path', 'native/Cargo.toml', '--all', '--check']],
