@@ -794,7 +794,7 @@ export interface Failed {
    */
   kind: 'failed';
   /**
-   * The step that failed. 1 to 64 of a-z 0-9 -.
+   * The step that failed, such as PivotRoot. A letter, then up to 63 of A-Z a-z 0-9 -.
    */
   step: string;
   /**
