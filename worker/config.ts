@@ -1,0 +1,103 @@
+// A worker's configuration: a file, over it the environment, checked by the door. Behind it nothing is optional.
+
+import { readFileSync } from 'node:fs';
+import { completeWorkerConfig } from '../schemas/defaults.ts';
+import { type Issue, parseWorkerConfig } from '../schemas/parse.ts';
+import type { WorkerConfig } from '../schemas/types.ts';
+
+/** Everything a worker needs to know before it starts; what the document leaves out is filled in. */
+export interface Settings extends Required<WorkerConfig> {
+  /** Whether anyone said where Redis is; otherwise it is the default. */
+  redisIsConfigured: boolean;
+  /** The document as it was written and checked: what the native layer opens with and completes by itself. */
+  document: WorkerConfig;
+}
+
+/** The configuration can't be used: names each field, the rule it breaks and where the value came from. */
+export class ConfigError extends Error {
+  readonly code = 'invalid-config';
+  readonly issues: readonly Issue[];
+
+  constructor(source: string, issues: readonly Issue[]) {
+    const lines = issues.map(
+      ({ path, rule, message }) => `  ${path === '' ? '(document)' : path}: ${message} [${rule}]`,
+    );
+    super(`${source} is not a valid worker configuration:\n${lines.join('\n')}`);
+    this.issues = issues;
+  }
+}
+
+interface EnvironmentField {
+  name: string;
+  field: keyof WorkerConfig;
+  kind: 'text' | 'integer';
+}
+
+/** The scalars that the environment may set, over what the file says. */
+const ENVIRONMENT: readonly EnvironmentField[] = [
+  { name: 'BULLPEN_REDIS', field: 'redis', kind: 'text' },
+  { name: 'BULLPEN_QUEUE', field: 'queue', kind: 'text' },
+  { name: 'BULLPEN_SLOTS', field: 'slots', kind: 'integer' },
+  { name: 'BULLPEN_DRAIN_MS', field: 'drainMs', kind: 'integer' },
+  { name: 'BULLPEN_LOCK_MS', field: 'lockMs', kind: 'integer' },
+  { name: 'BULLPEN_STALLED_MS', field: 'stalledMs', kind: 'integer' },
+  { name: 'BULLPEN_RESULT_TTL_MS', field: 'resultTtlMs', kind: 'integer' },
+  { name: 'BULLPEN_LOG_LEVEL', field: 'logLevel', kind: 'text' },
+  { name: 'BULLPEN_RUN_DIR', field: 'runDir', kind: 'text' },
+];
+
+/** Holds a secret in a file instead of in the environment. */
+const SECRET_FILE = { name: 'BULLPEN_REDIS_FILE', instead: 'BULLPEN_REDIS' } as const;
+
+/**
+ * Reads the configuration: the file of `path` or else of BULLPEN_CONFIG, if any, then the environment.
+ * Throws ConfigError; a file that can't be read is one too.
+ */
+export function loadSettings(path: string | null, env: NodeJS.ProcessEnv): Settings {
+  const file = path ?? env['BULLPEN_CONFIG'] ?? null;
+  const fromFile = file === null ? '{"version":1}' : readText(file, 'config');
+  const checked = check(fromFile, file ?? 'the configuration');
+  const overrides = readEnvironment(env);
+  if (Object.keys(overrides).length === 0) return settle(checked);
+  const names = ENVIRONMENT.filter(({ field }) => field in overrides).map(({ name }) => name);
+  return settle(check(JSON.stringify({ ...checked, ...overrides }), `the configuration with ${names.join(', ')}`));
+}
+
+function check(text: string, source: string): WorkerConfig {
+  const parsed = parseWorkerConfig(text);
+  if (!parsed.ok) throw new ConfigError(source, parsed.issues);
+  return parsed.value;
+}
+
+function readEnvironment(env: NodeJS.ProcessEnv): Partial<Record<keyof WorkerConfig, string | number>> {
+  const overrides: Partial<Record<keyof WorkerConfig, string | number>> = {};
+  for (const { name, field, kind } of ENVIRONMENT) {
+    const text = env[name];
+    if (text !== undefined) overrides[field] = kind === 'integer' ? readInteger(name, text) : text;
+  }
+  const secretFile = env[SECRET_FILE.name];
+  if (secretFile === undefined) return overrides;
+  if (overrides.redis !== undefined) {
+    const message = `${SECRET_FILE.instead} and ${SECRET_FILE.name} are both set: keep one`;
+    throw new ConfigError('the environment', [{ path: 'redis', rule: 'exactly-one-of', message }]);
+  }
+  return { ...overrides, redis: readText(secretFile, 'redis').trim() };
+}
+
+function readInteger(name: string, text: string): number {
+  if (/^-?\d{1,15}$/.test(text)) return Number(text);
+  throw new ConfigError('the environment', [{ path: name, rule: 'type', message: 'must be a decimal integer' }]);
+}
+
+function readText(path: string, field: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+    throw new ConfigError(path, [{ path: field, rule: 'file', message: `can't be read: ${code}` }]);
+  }
+}
+
+function settle(document: WorkerConfig): Settings {
+  return { ...completeWorkerConfig(document), redisIsConfigured: document.redis !== undefined, document };
+}

@@ -1,0 +1,127 @@
+// The native addon, typed: documents in, documents out. No policy, no defaults: they live below, in `native/sandbox`.
+
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Result } from '../schemas/types.ts';
+import { packageRoot } from './package-root.ts';
+
+/** Why an execution is ended by us: on request, because this worker stops, or because the job may no longer be ours. */
+export type KillReason = 'cancelled' | 'drain' | 'lock-lost';
+
+/** What the result document has to say about the execution and the library can't know. `queuedUs` in microseconds. */
+export interface RunContext {
+  uid: string;
+  epoch: number;
+  tenant: string;
+  id: string;
+  queuedUs: number;
+  worker: string;
+}
+
+/** What this host can do: each layer tried by use, each runtime's interpreter looked up. */
+export interface Probe {
+  layers: { layer: string; held: boolean; value: string | null; message: string | null; remedy: string | null }[];
+  runtimes: { name: string; ok: boolean; message: string | null }[];
+}
+
+/** An instance name and a block of uids that no other living worker of this host has. Held until the process ends. */
+export interface Lease {
+  instance: string;
+  firstUid: number;
+  uidCount: number;
+}
+
+/** One job under way in the native layer. */
+export interface Execution {
+  /** The end. Never rejects for what a guest or a document did: that is in the result. May be called again. */
+  wait(): Promise<Result>;
+  /** Ends the job; the first reason wins, after the end it does nothing. */
+  kill(reason: KillReason): void;
+}
+
+interface NativeExecution {
+  wait(): Promise<string>;
+  kill(reason: string): void;
+}
+
+interface NativeEngine {
+  run(job: Buffer, context: string): NativeExecution;
+  probe(): Promise<string>;
+  stats(): string;
+  close(): Promise<void>;
+}
+
+interface Addon {
+  Engine: { open(config: string): Promise<NativeEngine> };
+  lease(config: string): string;
+}
+
+/** The addon can't be loaded; the message says what to do. */
+export class AddonMissingError extends Error {
+  readonly code = 'addon-missing';
+}
+
+/** The backends, pools and runtimes of one worker. Opened once, closed once; use after `close` is an error. */
+export class Engine {
+  readonly #native: NativeEngine;
+
+  private constructor(native: NativeEngine) {
+    this.#native = native;
+  }
+
+  /**
+   * Opens the engine with a worker configuration, the leased uids and the instance's name.
+   * Throws with the field's name when the configuration is invalid, with the step when the host refuses something.
+   */
+  static async open(config: object): Promise<Engine> {
+    const document = { ...config, forkserverPath: join(packageRoot(), 'native/bin/bullpen-forkserver') };
+    return new Engine(await loadAddon().Engine.open(JSON.stringify(document)));
+  }
+
+  /** Begins a job: the document's bytes, all content inline. */
+  run(job: Uint8Array, context: RunContext): Execution {
+    const bytes = Buffer.from(job.buffer, job.byteOffset, job.byteLength);
+    const execution = this.#native.run(bytes, JSON.stringify(context));
+    return {
+      wait: async () => JSON.parse(await execution.wait()) as Result,
+      kill: (reason) => execution.kill(reason),
+    };
+  }
+
+  /** Tries every layer and every runtime by use. */
+  async probe(): Promise<Probe> {
+    return JSON.parse(await this.#native.probe()) as Probe;
+  }
+
+  /** Counters of pools, slots and executions. */
+  stats(): Record<string, unknown> {
+    return JSON.parse(this.#native.stats()) as Record<string, unknown>;
+  }
+
+  /** Kills what still runs, waits until it is gone and ends the forkserver. */
+  close(): Promise<void> {
+    return this.#native.close();
+  }
+}
+
+/**
+ * Leases an instance name and a uid block under `runDir`, and removes what dead instances left there.
+ * The lease is an flock: it ends with this process, however that ends. Throws when no block of `slots` uids is free.
+ */
+export function takeLease(request: { runDir: string; uids: { first: number; count: number }; slots: number }): Lease {
+  return JSON.parse(loadAddon().lease(JSON.stringify(request))) as Lease;
+}
+
+function loadAddon(): Addon {
+  const path = join(packageRoot(), 'native/bin/bullpen.node');
+  if (!existsSync(path)) {
+    throw new AddonMissingError(`the native addon is missing (${path}). Remedy: npm run build:native`);
+  }
+  try {
+    return createRequire(import.meta.url)(path) as Addon;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AddonMissingError(`the native addon can't be loaded: ${reason}. Remedy: npm run build:native`, { cause });
+  }
+}
