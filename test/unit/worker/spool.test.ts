@@ -1,0 +1,79 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { newUid } from '../../../protocol/index.ts';
+import type { Finish } from '../../../worker/finish.ts';
+import { Spool, SpoolCorruptError, SpoolFullError } from '../../../worker/spool.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = join(mkdtempSync(join(tmpdir(), 'bullpen-spool-')), 'spool');
+});
+afterEach(() => rmSync(dirname(directory), { recursive: true, force: true }));
+
+function finish(result: string): Finish {
+  return {
+    uid: newUid(),
+    epoch: 1,
+    tenant: 'acme',
+    outcome: 'exited',
+    resultSha256: '0'.repeat(64),
+    policySha256: null,
+    layers: [{ layer: 'seccomp', value: 'strict' }],
+    keepDocument: false,
+    result: Buffer.from(result),
+  };
+}
+
+describe('the spool', () => {
+  it('gives back what was put, also to another process', async () => {
+    const spooled = { home: 'here', finish: finish('{"kind":"result"}\nwith a second line') };
+    const name = await (await Spool.open(directory)).put(spooled);
+    const again = await Spool.open(directory);
+    expect(await again.names()).toEqual([name]);
+    expect(await again.read(name)).toEqual(spooled);
+  });
+
+  it('is for its owner only', async () => {
+    const name = await (await Spool.open(directory)).put({ home: 'here', finish: finish('secret') });
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
+    expect(statSync(join(directory, name)).mode & 0o777).toBe(0o600);
+  });
+
+  it('detects a torn file', async () => {
+    const spool = await Spool.open(directory);
+    const name = await spool.put({ home: 'here', finish: finish('0123456789') });
+    truncateSync(join(directory, name), statSync(join(directory, name)).size - 1);
+    await expect(spool.read(name)).rejects.toThrow(SpoolCorruptError);
+    writeFileSync(join(directory, name), '');
+    await expect(spool.read(name)).rejects.toThrow(SpoolCorruptError);
+  });
+
+  it('detects an altered file, in the result and in what says whose it is', async () => {
+    const spool = await Spool.open(directory);
+    const name = await spool.put({ home: 'here', finish: finish('0123456789') });
+    const whole = readFileSync(join(directory, name), 'latin1');
+    writeFileSync(join(directory, name), whole.replace('0123456789', '0123456780'));
+    await expect(spool.read(name)).rejects.toThrow('the hash differs');
+    writeFileSync(join(directory, name), whole.replace('acme', 'evil'));
+    await expect(spool.read(name)).rejects.toThrow('the hash differs');
+  });
+
+  it('does not take a half-written file for a result', async () => {
+    const spool = await Spool.open(directory);
+    writeFileSync(join(directory, `${newUid()}-1.result.part`), 'half');
+    expect(await spool.names()).toEqual([]);
+  });
+
+  it('is bounded by files and by bytes, and has room again after a removal', async () => {
+    const few = await Spool.open(directory, { files: 1, bytes: 10_000 });
+    const name = await few.put({ home: 'here', finish: finish('one') });
+    await expect(few.put({ home: 'here', finish: finish('two') })).rejects.toThrow(SpoolFullError);
+    await few.remove(name);
+    const kept = await few.put({ home: 'here', finish: finish('three') });
+    const small = await Spool.open(directory, { files: 10, bytes: 600 });
+    expect(await small.names()).toEqual([kept]);
+    await expect(small.put({ home: 'here', finish: finish('x'.repeat(400)) })).rejects.toThrow(SpoolFullError);
+  });
+});
