@@ -1,0 +1,92 @@
+// `bullpen-worker check`: can this host do it? Each layer is tried by use.
+
+import { Redis } from 'ioredis';
+import { loadSettings, type Settings } from '../config.ts';
+import { Engine, type Probe, takeLease } from '../engine.ts';
+import { EXIT } from './exit-code.ts';
+import { printLine } from './streams.ts';
+import { type Cell, renderTable } from './table.ts';
+
+const REDIS_TIMEOUT_MS = 3_000;
+
+/** What was found; `redis` is null when nobody configured one. It informs only: `ok` is about this host. */
+interface Report {
+  ok: boolean;
+  layers: Probe['layers'];
+  runtimes: Probe['runtimes'];
+  redis: RedisReport | null;
+}
+
+interface RedisReport {
+  ok: boolean;
+  message: string;
+}
+
+/** Prints the report and answers 4 when a layer or a runtime fails. */
+export async function checkHost({ config, json }: { config: string | null; json: boolean }): Promise<number> {
+  const settings = loadSettings(config, process.env);
+  const { layers, runtimes } = await probeHost(settings);
+  const redis = settings.redisIsConfigured ? await probeRedis(settings.redis) : null;
+  const ok = layers.every(({ held }) => held) && runtimes.every((runtime) => runtime.ok);
+  await printLine(json ? JSON.stringify({ ok, layers, runtimes, redis }) : describe({ ok, layers, runtimes, redis }));
+  return ok ? EXIT.ok : EXIT.failed;
+}
+
+async function probeHost({ document, runDir, uids }: Settings): Promise<Probe> {
+  const lease = takeLease({ runDir, uids, slots: 1 });
+  const leased = { uids: { first: lease.firstUid, count: lease.uidCount }, instance: lease.instance };
+  const engine = await Engine.open({ ...document, ...leased, runDir, slots: 1, pools: {} });
+  try {
+    return await engine.probe();
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Says whether Redis answers, keeps what it was given (`noeviction`) and would survive its own end (AOF). */
+async function probeRedis(url: string): Promise<RedisReport> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: REDIS_TIMEOUT_MS,
+    commandTimeout: REDIS_TIMEOUT_MS,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
+  let failure = 'no answer';
+  redis.on('error', (error) => {
+    failure = error.message;
+  });
+  try {
+    await redis.connect();
+    const memory = await redis.info('memory');
+    const persistence = await redis.info('persistence');
+    const faults = [
+      ...(/maxmemory_policy:noeviction/.test(memory) ? [] : ['maxmemory-policy is not noeviction: jobs can vanish']),
+      ...(/aof_enabled:1/.test(persistence) ? [] : ['AOF is off: a restart loses accepted jobs (appendonly yes)']),
+    ];
+    return { ok: faults.length === 0, message: faults.join('; ') || 'answers, noeviction, AOF on' };
+  } catch (error) {
+    return { ok: false, message: `unreachable: ${error instanceof Error ? error.message : failure}` };
+  } finally {
+    redis.disconnect();
+  }
+}
+
+function describe({ ok, layers, runtimes, redis }: Report): string {
+  const rows: Cell[][] = [
+    ...layers.map(({ layer, held, value, message, remedy }) => [
+      mark(held),
+      layer,
+      value ?? '',
+      [message, remedy === null ? null : `Remedy: ${remedy}`].filter((part) => part !== null).join('. '),
+    ]),
+    ...runtimes.map((runtime) => [mark(runtime.ok), `runtime ${runtime.name}`, '', runtime.message ?? '']),
+    ...(redis === null ? [] : [[mark(redis.ok), 'redis', '', redis.message]]),
+  ];
+  const verdict = ok ? 'This host can hold every layer.' : 'This host can not hold every layer: see the remedies.';
+  return `${renderTable(rows)}\n${verdict}`;
+}
+
+function mark(ok: boolean): Cell {
+  return ok ? { text: 'ok', colour: 'green' } : { text: 'FAIL', colour: 'red' };
+}

@@ -1,0 +1,33 @@
+/** The command line is wrong; the message says how, and the remedy is `--help`. */
+export class UsageError extends Error {
+  readonly code = 'usage';
+}
+
+export const HELP = `bullpen-worker: runs jobs that nobody trusts yet
+
+  bullpen-worker start [--config FILE] [--mixed]
+      Serve a queue until SIGTERM or SIGINT; a second signal stops at once.
+      --mixed  serve beside workers that offer something else
+
+  bullpen-worker check [--config FILE] [--json]
+      Try every layer and runtime on this host; the remedy for each that fails.
+
+  bullpen-worker run FILE|- [--config FILE] [--containment BACKEND] [--json]
+      One job document straight through the sandbox, no Redis.
+      --json   exactly one result document on stdout
+      Without it: stdout, stderr and exit code are the program's; 128 + n for signal n,
+      124 for a limit, 125 for a refusal or a failure of ours (the reason is on stderr).
+
+  --help, --version
+
+The configuration is FILE, or what BULLPEN_CONFIG names, or safe defaults; BULLPEN_REDIS (or BULLPEN_REDIS_FILE),
+BULLPEN_QUEUE, BULLPEN_SLOTS, BULLPEN_DRAIN_MS, BULLPEN_LOCK_MS, BULLPEN_STALLED_MS, BULLPEN_RESULT_TTL_MS,
+BULLPEN_LOG_LEVEL and BULLPEN_RUN_DIR go before the file.
+
+Examples
+  bullpen-worker check
+  echo '{"kind":"job","version":1,"runtime":"python","source":"print(6*7)"}' | bullpen-worker run -
+  BULLPEN_REDIS=redis://127.0.0.1:6379 bullpen-worker start
+
+Exit codes: 0 done, 2 wrong usage or configuration, 3 refused, 4 failed, cancelled or a failing check.
+`;
