@@ -1,0 +1,89 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Log } from './log.ts';
+
+const RECONNECT_MAX_MS = 2_000;
+
+/** The connections of one worker, each with its own manners. All reconnect for ever, ever more slowly up to 2 s. */
+export interface Connections {
+  /**
+   * For the protocol's scripts: fails at once while Redis is away and never resends by itself, since the caller must look
+   * at the age of its lock before it tries again.
+   */
+  readonly scripts: Redis;
+  /** For BullMQ, which wants its commands to wait. BullMQ makes its blocking connection from this one. */
+  readonly bull: Redis;
+  /** For channels; subscribes again by itself. */
+  readonly channels: Redis;
+  close(): void;
+}
+
+/** Begins to connect; resolves nothing and throws nothing. `log` hears of each loss once. */
+export function openConnections(url: string, log: Log): Connections {
+  const base = { lazyConnect: true, connectTimeout: 5_000, keepAlive: 10_000, retryStrategy } satisfies RedisOptions;
+  const waiting = { ...base, maxRetriesPerRequest: null } satisfies RedisOptions;
+  const failing = {
+    ...base,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: 10_000,
+  } satisfies RedisOptions;
+  const connections = {
+    scripts: new Redis(url, failing),
+    bull: new Redis(url, waiting),
+    channels: new Redis(url, waiting),
+  };
+  for (const [name, redis] of Object.entries(connections)) {
+    watch(redis, log.child({ connection: name }));
+    redis.connect().catch(() => undefined); // told by the events; it goes on trying
+  }
+  return {
+    ...connections,
+    close: () => {
+      for (const redis of Object.values(connections)) redis.disconnect();
+    },
+  };
+}
+
+/** Resolves once the connection can be used; rejects when `signal` is aborted before. */
+export async function whenReady(redis: Redis, signal: AbortSignal): Promise<void> {
+  if (redis.status === 'ready') return;
+  const { promise, resolve, reject } = withResolvers();
+  const giveUp = () => reject(signal.reason);
+  redis.once('ready', resolve);
+  signal.addEventListener('abort', giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  try {
+    await promise;
+  } finally {
+    redis.off('ready', resolve);
+    signal.removeEventListener('abort', giveUp);
+  }
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (reason: unknown) => void } {
+  let resolve = () => {};
+  let reject: (reason: unknown) => void = () => {};
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}
+
+function retryStrategy(times: number): number {
+  const longest = Math.min(RECONNECT_MAX_MS, 50 * 2 ** Math.min(times, 10));
+  return longest / 2 + Math.random() * (longest / 2);
+}
+
+function watch(redis: Redis, log: Log): void {
+  let lost = false;
+  redis.on('error', (error) => {
+    if (!lost) log.warn({ reason: error.message }, 'Redis is unreachable, trying again');
+    lost = true;
+  });
+  redis.on('ready', () => {
+    if (lost) log.info('Redis is back');
+    lost = false;
+  });
+}
