@@ -7,8 +7,16 @@
 //! [`Engine`] is the only way in. It is opened from a worker configuration and runs jobs until it is closed; what a guest
 //! does is a value in the result document, what we fail to do is `failed` or `unavailable` there, naming its step or layer.
 
+mod backend;
+mod config;
+pub mod door;
 pub mod engine;
+mod failure;
 pub mod lease;
+mod outcome;
+mod plan;
+mod policy;
+mod runtime;
 pub mod seccomp;
 pub mod workspace;
 

@@ -1,0 +1,129 @@
+//! How a sandbox is made: one small trait, in the words of its life. A backend is a folder here and a line in [`open`].
+//!
+//! ```text
+//! probe        really run something, and report the layers that held
+//! provision    a sandbox from a template, before any job is known
+//! start        give it one job's limits
+//! exec         run a program in it; wait for it, or stop it
+//! deprovision  kill what is left, and remove it
+//! ```
+
+pub mod process;
+
+use std::future::Future;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use forkserver::wire::{Cause, ClaimLimits, Evidence, ExecSpec, Layer, Posture};
+use serde::Serialize;
+
+use crate::door::document::Loopback;
+use crate::policy::layers::ProbedLayer;
+
+/// What a backend will have done.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
+
+/// What can be prepared before a job is known; pools are keyed by it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Template {
+    pub backend: String,
+    /// Name of a root file system.
+    pub root: String,
+    pub loopback: Loopback,
+}
+
+/// A way to make sandboxes.
+pub trait Backend: Send + Sync {
+    /// Makes a sandbox, runs a program in it and reports every layer, held or not. `slot` must be free.
+    fn probe(&self, slot: u32) -> Answer<'_, Vec<ProbedLayer>>;
+    /// Makes a sandbox. No two live ones may share a `slot`.
+    fn provision<'a>(&'a self, template: &'a Template, slot: u32) -> Answer<'a, Box<dyn Sandbox>>;
+    /// Ends everything that the backend has started.
+    fn close(&self) -> Answer<'_, ()>;
+}
+
+/// One prepared, confined place. It belongs to one job and is then destroyed.
+pub trait Sandbox: Send {
+    /// Root of its writable file system (`work/`, `tmp/`, `shm/`).
+    fn directory(&self) -> BorrowedFd<'_>;
+    /// Host uid and gid of what runs in it.
+    fn owner(&self) -> (u32, u32);
+    /// Layers that hold by now, with their values.
+    fn layers(&self) -> &[Layer];
+    /// Whether it can still be used.
+    fn is_alive(&self) -> bool;
+    /// Gives it a job's limits.
+    fn start<'a>(&'a mut self, limits: &'a ClaimLimits) -> Answer<'a, ()>;
+    /// Starts a program in it.
+    fn exec(&mut self, program: Program) -> Answer<'_, Launch>;
+    /// Waits until everything of the running program is dead.
+    fn wait(&mut self) -> Answer<'_, Evidence>;
+    /// Something that stops the running program, from anywhere.
+    fn stopper(&self) -> Arc<dyn Stop>;
+    /// Kills what is left and removes it. After an error its slot must not be used again.
+    fn deprovision(self: Box<Self>) -> Answer<'static, ()>;
+}
+
+/// Stops what runs in one sandbox. The first cause that is acted on wins; none after the end.
+pub trait Stop: Send + Sync {
+    fn stop(&self, cause: Cause);
+}
+
+/// One program to run.
+#[derive(Debug)]
+pub struct Program {
+    /// Number of the step within the job, from 0.
+    pub step: u32,
+    /// No other step follows in this sandbox.
+    pub last: bool,
+    pub spec: ExecSpec,
+    pub wall_time_ms: u64,
+    pub cpu_time_ms: u64,
+    /// Ask for the posture of the program after exec.
+    pub report_posture: bool,
+    /// The program's stdin, stdout, stderr.
+    pub stdio: [OwnedFd; 3],
+}
+
+/// What came of an `exec`.
+#[derive(Debug)]
+pub enum Launch {
+    Running { posture: Option<Posture> },
+    /// The program could not be executed: the guest's affair.
+    NotExecutable { errno: i32 },
+}
+
+/// Why a backend could not do its part: our failure, never the guest's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BackendError {
+    /// A step of the sandbox's set-up failed.
+    #[error("{step}: errno {errno}: {message}")]
+    Step { step: String, errno: i32, layer: Option<String>, message: String },
+    /// The program that makes sandboxes died, and all sandboxes with it.
+    #[error("the forkserver died")]
+    Died,
+    /// It died often and is not started again yet.
+    #[error("the forkserver is not started again before {0} ms have passed")]
+    Resting(u64),
+    /// It could not be started.
+    #[error("the forkserver did not start: {0}")]
+    NotStarted(String),
+    /// It did not answer in time.
+    #[error("no answer to {0} in time")]
+    Silent(&'static str),
+    /// It said something that does not belong there.
+    #[error("unexpected answer to {request}: {answer}")]
+    Confused { request: &'static str, answer: String },
+    /// A system call of our own failed.
+    #[error("{call}: errno {errno}")]
+    System { call: &'static str, errno: i32 },
+}
+
+impl BackendError {
+    /// A failed system call of our own.
+    pub fn system(call: &'static str) -> impl FnOnce(rustix::io::Errno) -> BackendError {
+        move |errno| BackendError::System { call, errno: errno.raw_os_error() }
+    }
+}

@@ -1,0 +1,150 @@
+//! The `process` backend: namespaces, control groups, seccomp and Landlock, applied by the forkserver.
+//!
+//! The forkserver is started when it is first needed. When it dies, everything that it held dies with it; it is started
+//! again at a bounded rate.
+
+mod cgroups;
+mod link;
+mod probe;
+mod sandbox;
+mod socket;
+mod spawn;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use forkserver::wire::{HostPlan, RootPlan, SandboxPlan};
+use tokio::sync::Mutex;
+
+use self::link::Link;
+use self::sandbox::Place;
+use super::{Answer, Backend, BackendError, Sandbox, Template};
+use crate::config::UidRange;
+use crate::door::document::Loopback;
+use crate::policy::layers::ProbedLayer;
+
+/// The backend's name in policies and results.
+pub const NAME: &str = "process";
+/// Shortest pause between two starts of the forkserver; doubled with every one that fails or dies young.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A forkserver that lived this long had no trouble starting.
+const GROWN_UP: Duration = Duration::from_secs(60);
+
+/// What the backend needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub instance: String,
+    pub program: PathBuf,
+    /// An existing, empty directory of this worker's own.
+    pub stage_dir: PathBuf,
+    pub uids: UidRange,
+    pub roots: Vec<RootPlan>,
+}
+
+/// The backend.
+pub struct Process {
+    settings: Settings,
+    hierarchies: cgroups::Hierarchies,
+    serial: AtomicU64,
+    starts: Mutex<Starts>,
+}
+
+/// The forkserver that is running, and what is known about starting one.
+#[derive(Default)]
+struct Starts {
+    link: Option<Arc<Link>>,
+    last: Option<Instant>,
+    pause: Duration,
+    closed: bool,
+}
+
+impl Process {
+    /// Looks at the host's control groups; starts nothing yet.
+    pub fn open(settings: Settings) -> std::io::Result<Process> {
+        let hierarchies = cgroups::detect()?;
+        Ok(Process { settings, hierarchies, serial: AtomicU64::new(1), starts: Mutex::default() })
+    }
+
+    /// The running forkserver, started if need be.
+    async fn link(&self) -> Result<Arc<Link>, BackendError> {
+        let mut starts = self.starts.lock().await;
+        if starts.closed {
+            return Err(BackendError::Died);
+        }
+        match starts.link.take() {
+            Some(link) if link.is_alive() => {
+                starts.link = Some(link.clone());
+                return Ok(link);
+            }
+            Some(dead) => dead.close().await,
+            None => {}
+        }
+        starts.rest()?;
+        let link = Arc::new(Link::open(&self.settings.program, self.host_plan()).await?);
+        starts.link = Some(link.clone());
+        Ok(link)
+    }
+
+    fn host_plan(&self) -> HostPlan {
+        HostPlan {
+            instance: self.settings.instance.clone(),
+            stage_dir: self.settings.stage_dir.to_string_lossy().into_owned(),
+            first_uid: self.settings.uids.first,
+            uid_count: self.settings.uids.count,
+            cgroups: self.hierarchies.found.clone(),
+            roots: self.settings.roots.clone(),
+        }
+    }
+
+    async fn make(&self, template: &Template, slot: u32) -> Result<Place, BackendError> {
+        let plan = SandboxPlan { root: template.root.clone(), slot, loopback: template.loopback == Loopback::Private };
+        let id = self.serial.fetch_add(1, Ordering::Relaxed);
+        Place::provision(self.link().await?, id, plan).await
+    }
+}
+
+impl Starts {
+    /// Notes a start, or says how long there must not be one.
+    fn rest(&mut self) -> Result<(), BackendError> {
+        let now = Instant::now();
+        let Some(last) = self.last else {
+            self.last = Some(now);
+            return Ok(());
+        };
+        let lived = now - last;
+        if lived > GROWN_UP {
+            self.pause = Duration::ZERO;
+        }
+        if lived < self.pause {
+            return Err(BackendError::Resting((self.pause - lived).as_millis() as u64));
+        }
+        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        self.last = Some(now);
+        Ok(())
+    }
+}
+
+impl Backend for Process {
+    fn probe(&self, slot: u32) -> Answer<'_, Vec<ProbedLayer>> {
+        Box::pin(async move { Ok(self.try_every_layer(slot).await) })
+    }
+
+    fn provision<'a>(&'a self, template: &'a Template, slot: u32) -> Answer<'a, Box<dyn Sandbox>> {
+        Box::pin(async move { self.make(template, slot).await.map(|place| Box::new(place) as Box<dyn Sandbox>) })
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut starts = self.starts.lock().await;
+            starts.closed = true;
+            if let Some(link) = starts.link.take() {
+                link.close().await;
+            }
+            Ok(())
+        })
+    }
+}

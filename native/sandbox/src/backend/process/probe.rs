@@ -1,0 +1,221 @@
+//! Every layer tried by use: a sandbox is made, a program runs in it, and what the kernel shows of that program is
+//! compared with what each layer promises. A layer holds only if the forkserver says that it was applied *and* the
+//! program's posture agrees.
+
+use std::os::fd::OwnedFd;
+
+use forkserver::wire::{Layer, Posture};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::Process;
+use super::sandbox::Place;
+use crate::backend::{BackendError, Launch, Program, Sandbox, Template};
+use crate::config::UidRange;
+use crate::door::document::Loopback;
+use crate::failure::Failure;
+use crate::plan;
+use crate::policy::layers::{self, ProbedLayer};
+
+const ROOT_REMEDY: &str = "run the worker as root on a Linux 5.15 or later kernel, outside of a container that drops CAP_SYS_ADMIN";
+const CGROUP_REMEDY: &str =
+    "supported now: hosts with the cgroup v1 controllers memory, pids, cpu and cpuacct (boot with systemd.unified_cgroup_hierarchy=0)";
+
+/// What was seen of a program in a sandbox.
+struct Seen {
+    layers: Vec<Layer>,
+    posture: Posture,
+}
+
+impl Process {
+    /// Tries every layer. Fails only as a report in which layers don't hold.
+    pub(super) async fn try_every_layer(&self, slot: u32) -> Vec<ProbedLayer> {
+        let missing = &self.hierarchies.missing;
+        if !missing.is_empty() {
+            let why = |layer: &str| missing.iter().find(|(name, _)| *name == layer).map(|(_, why)| why.clone());
+            return report(|layer| Err(why(layer).unwrap_or_else(|| "not tried: control groups are missing".to_owned())));
+        }
+        match self.look(slot).await {
+            Ok(seen) => report(|layer| seen.verdict(layer, &self.settings.instance, self.settings.uids)),
+            Err(error) => report(|layer| Err(blame(layer, &error))),
+        }
+    }
+
+    async fn look(&self, slot: u32) -> Result<Seen, BackendError> {
+        let root = self.settings.roots.iter().find(|root| root.name == "debian").or(self.settings.roots.first());
+        let root = root.map(|root| root.name.clone()).unwrap_or_default();
+        let template = Template { backend: super::NAME.to_owned(), root, loopback: Loopback::Deny };
+        let mut place = self.make(&template, slot).await?;
+        let seen = look_at_a_program(&mut place).await;
+        Box::new(place).deprovision().await?;
+        seen
+    }
+}
+
+/// Runs `cat`, which stays until its stdin ends.
+async fn look_at_a_program(place: &mut Place) -> Result<Seen, BackendError> {
+    let policy = crate::policy::defaults::policy();
+    place.start(&plan::claim(&policy.limits)).await?;
+    let (stdin, hold_open) = pipe()?;
+    let (_stdout, guest_stdout) = pipe()?;
+    let (_stderr, guest_stderr) = pipe()?;
+    let no_filter = |failure: Failure| BackendError::Step { step: failure.step.name(), errno: 0, layer: Some("seccomp".to_owned()), message: failure.message };
+    let program = Program {
+        step: 0,
+        last: true,
+        spec: plan::probe_spec(&policy).map_err(no_filter)?,
+        wall_time_ms: policy.limits.wall_time_ms,
+        cpu_time_ms: policy.limits.cpu_time_ms,
+        report_posture: true,
+        stdio: [stdin, guest_stdout, guest_stderr],
+    };
+    let launch = place.exec(program).await?;
+    drop(hold_open);
+    let Launch::Running { posture: Some(posture) } = launch else {
+        return Err(BackendError::Confused { request: "Exec", answer: format!("{launch:?}") });
+    };
+    place.wait().await?;
+    Ok(Seen { layers: place.layers().to_vec(), posture })
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), BackendError> {
+    pipe_with(PipeFlags::CLOEXEC).map_err(BackendError::system("pipe2"))
+}
+
+fn report(verdict: impl Fn(&str) -> Result<Option<String>, String>) -> Vec<ProbedLayer> {
+    let one = |(layer, _): (&str, &str)| {
+        let verdict = verdict(layer);
+        let remedy = if layer.starts_with("cgroup-") { CGROUP_REMEDY } else { ROOT_REMEDY };
+        ProbedLayer {
+            layer: layer.to_owned(),
+            held: verdict.is_ok(),
+            remedy: verdict.is_err().then(|| remedy.to_owned()),
+            message: verdict.as_ref().err().cloned(),
+            value: verdict.ok().flatten(),
+        }
+    };
+    layers::needed().map(one).collect()
+}
+
+/// What a failed attempt means for one layer: the one that it names does not hold, the others were not reached.
+fn blame(layer: &str, error: &BackendError) -> String {
+    match error {
+        BackendError::Step { layer: Some(named), .. } if named != layer => format!("not tried: {named} does not hold"),
+        other => other.to_string(),
+    }
+}
+
+impl Seen {
+    fn verdict(&self, layer: &str, instance: &str, uids: UidRange) -> Result<Option<String>, String> {
+        let applied = self.layers.iter().find(|one| one.layer == layer).ok_or("the forkserver did not apply it")?;
+        self.contradiction(layer, instance, uids).map_or_else(|| Ok(applied.value.clone()), Err)
+    }
+
+    /// Where what the kernel shows contradicts what a layer promises.
+    fn contradiction(&self, layer: &str, instance: &str, uids: UidRange) -> Option<String> {
+        let wrong = match layer {
+            "capabilities" => ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].into_iter().any(|set| self.status(set).chars().any(|c| c != '0')),
+            "no-new-privs" => self.status("NoNewPrivs") != "1",
+            "seccomp" => self.status("Seccomp") != "2",
+            "uid" => !self.is_slot_user(uids),
+            "readonly-root" => !self.mount_options("/").split(',').any(|option| option == "ro"),
+            "cgroup-memory" => !self.is_in_leaf("memory", instance),
+            "cgroup-pids" => !self.is_in_leaf("pids", instance),
+            "cgroup-cpu" => !self.is_in_leaf("cpu", instance) || !self.is_in_leaf("cpuacct", instance),
+            _ => namespace_of(layer).is_some_and(|kind| !self.posture.own_namespaces.iter().any(|own| own == kind)),
+        };
+        wrong.then(|| "applied, but the kernel shows the program without it".to_owned())
+    }
+
+    fn status(&self, name: &str) -> &str {
+        self.posture.status.iter().find(|(key, _)| key == name).map_or("missing", |(_, value)| value.trim())
+    }
+
+    fn is_slot_user(&self, uids: UidRange) -> bool {
+        let leased = |id: &str| id.parse().is_ok_and(|id: u32| id.checked_sub(uids.first).is_some_and(|slot| slot < uids.count));
+        let all_leased = |ids: &str| ids.split_whitespace().count() == 4 && ids.split_whitespace().all(leased);
+        all_leased(self.status("Uid")) && all_leased(self.status("Gid")) && self.status("Groups").is_empty()
+    }
+
+    fn is_in_leaf(&self, controller: &str, instance: &str) -> bool {
+        self.posture.cgroup.lines().any(|line| {
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (controllers, path) = (fields.next().unwrap_or(""), fields.next().unwrap_or(""));
+            controllers.split(',').any(|one| one == controller) && path.contains(&format!("/bullpen/{instance}/"))
+        })
+    }
+
+    /// Options of the topmost mount at a place.
+    fn mount_options(&self, place: &str) -> &str {
+        let at = |line: &&str| line.split(' ').nth(4) == Some(place);
+        self.posture.mountinfo.lines().rfind(at).and_then(|line| line.split(' ').nth(5)).unwrap_or("")
+    }
+}
+
+fn namespace_of(layer: &str) -> Option<&'static str> {
+    Some(match layer {
+        "user-namespace" => "user",
+        "pid-namespace" => "pid",
+        "mount-namespace" => "mnt",
+        "network-namespace" => "net",
+        "ipc-namespace" => "ipc",
+        "uts-namespace" => "uts",
+        "cgroup-namespace" => "cgroup",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UIDS: UidRange = UidRange { first: 200_000, count: 16 };
+
+    fn seen() -> Seen {
+        let status = [("Uid", "200003 200003 200003 200003"), ("Gid", "200003 200003 200003 200003"), ("Groups", ""), ("NoNewPrivs", "1"), ("Seccomp", "2")];
+        let capabilities = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|set| (set, "0000000000000000"));
+        let cgroup = "8:pids:/bullpen/w-1/5\n4:memory:/a/bullpen/w-1/5\n2:cpu,cpuacct:/bullpen/w-1/5\n0::/\n";
+        Seen {
+            layers: layers::needed().map(|(layer, _)| Layer { layer: layer.to_owned(), value: None }).collect(),
+            posture: Posture {
+                status: status.into_iter().chain(capabilities).map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+                own_namespaces: ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"].map(str::to_owned).to_vec(),
+                cgroup: cgroup.to_owned(),
+                fds: vec![0, 1, 2],
+                mountinfo: "1 2 0:3 / / ro,nosuid - tmpfs root ro\n2 1 0:4 / /work rw - tmpfs work rw\n".to_owned(),
+            },
+        }
+    }
+
+    fn broken(change: impl Fn(&mut Seen)) -> Vec<&'static str> {
+        let mut seen = seen();
+        change(&mut seen);
+        layers::needed().map(|(layer, _)| layer).filter(|layer| seen.verdict(layer, "w-1", UIDS).is_err()).collect()
+    }
+
+    fn set(seen: &mut Seen, name: &str, value: &str) {
+        seen.posture.status.iter_mut().find(|(key, _)| key == name).expect(name).1 = value.to_owned();
+    }
+
+    #[test]
+    fn a_program_as_it_should_be_holds_every_layer() {
+        assert_eq!(broken(|_| {}), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn each_flaw_of_the_posture_takes_away_its_layer() {
+        assert_eq!(broken(|s| set(s, "CapBnd", "0000000000000400")), ["capabilities"]);
+        assert_eq!(broken(|s| set(s, "Seccomp", "0")), ["seccomp"]);
+        assert_eq!(broken(|s| set(s, "NoNewPrivs", "0")), ["no-new-privs"]);
+        assert_eq!(broken(|s| set(s, "Groups", "0 4")), ["uid"]);
+        assert_eq!(broken(|s| set(s, "Uid", "200003 0 200003 200003")), ["uid"]);
+        assert_eq!(broken(|s| set(s, "Uid", "200016 200016 200016 200016")), ["uid"]);
+        assert_eq!(broken(|s| s.posture.own_namespaces.retain(|n| n != "net")), ["network-namespace"]);
+        assert_eq!(broken(|s| s.posture.mountinfo.push_str("3 2 0:5 / / rw - tmpfs x rw\n")), ["readonly-root"]);
+        assert_eq!(broken(|s| s.posture.cgroup = s.posture.cgroup.replace("pids:/bullpen/w-1/", "pids:/other/")), ["cgroup-pids"]);
+    }
+
+    #[test]
+    fn a_layer_that_the_forkserver_does_not_name_does_not_hold() {
+        assert_eq!(broken(|s| s.layers.retain(|l| l.layer != "landlock")), ["landlock"]);
+    }
+}

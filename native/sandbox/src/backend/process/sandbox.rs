@@ -1,0 +1,198 @@
+//! One sandbox of the forkserver's, as this side sees it: requests in the order of its life, and their answers.
+
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use forkserver::wire::{Cause, ClaimLimits, Event, Evidence, ExecSpec, Layer, Request, SandboxPlan};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
+
+use super::link::Link;
+use super::socket::Arrival;
+use crate::backend::{Answer, BackendError, Launch, Program, Sandbox, Stop};
+
+/// How long the forkserver may take to answer.
+const ANSWER: Duration = Duration::from_secs(15);
+/// How long after a program's own wall-time limit its end must have been reported.
+const OVERTIME: Duration = Duration::from_secs(15);
+
+/// A sandbox that the forkserver holds.
+pub struct Place {
+    id: u64,
+    link: Arc<Link>,
+    events: UnboundedReceiver<Arrival>,
+    directory: OwnedFd,
+    owner: (u32, u32),
+    layers: Vec<Layer>,
+    deadline: Duration,
+}
+
+impl Place {
+    /// Has the forkserver make a sandbox.
+    pub async fn provision(link: Arc<Link>, id: u64, plan: SandboxPlan) -> Result<Place, BackendError> {
+        let mut events = link.route(id)?;
+        link.send(&Request::Provision { sandbox: id, plan }, Vec::new());
+        let mut arrival = answer(&mut events, "Provision").await?;
+        match (arrival.event, arrival.fds.pop()) {
+            (Event::Provisioned { uid, gid, layers, .. }, Some(directory)) => {
+                Ok(Place { id, link, events, directory, owner: (uid, gid), layers, deadline: OVERTIME })
+            }
+            (event, _) => {
+                let failure = unexpected("Provision", event);
+                finish(link, events, id).await?;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn ask(&mut self, request: Request, fds: Vec<OwnedFd>, name: &'static str) -> Result<Event, BackendError> {
+        self.link.send(&request, fds);
+        answer(&mut self.events, name).await.map(|arrival| arrival.event)
+    }
+
+    async fn launch(&mut self, program: Program) -> Result<Launch, BackendError> {
+        let Program { step, last, spec, wall_time_ms, cpu_time_ms, report_posture, stdio: [stdin, stdout, stderr] } = program;
+        let fds = vec![sealed(&spec)?, stdin, stdout, stderr];
+        let request = Request::Exec { sandbox: self.id, step, last, wall_time_ms, cpu_time_ms, report_posture };
+        self.deadline = Duration::from_millis(wall_time_ms) + OVERTIME;
+        match self.ask(request, fds, "Exec").await? {
+            Event::Started { layers, posture, .. } => {
+                merge(&mut self.layers, layers);
+                Ok(Launch::Running { posture })
+            }
+            Event::ExecFailed { errno, .. } => Ok(Launch::NotExecutable { errno }),
+            other => Err(unexpected("Exec", other)),
+        }
+    }
+
+    async fn end(&mut self) -> Result<Evidence, BackendError> {
+        let arrival = match timeout(self.deadline, self.events.recv()).await {
+            Ok(arrival) => arrival.ok_or(BackendError::Died)?,
+            Err(_) => {
+                // It keeps the time of every job; one that doesn't can't be trusted with any.
+                self.link.kill();
+                return Err(BackendError::Silent("Ended"));
+            }
+        };
+        match arrival.event {
+            Event::Ended { evidence, .. } => Ok(evidence),
+            other => Err(unexpected("Ended", other)),
+        }
+    }
+}
+
+impl Sandbox for Place {
+    fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    fn owner(&self) -> (u32, u32) {
+        self.owner
+    }
+
+    fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    fn is_alive(&self) -> bool {
+        self.link.is_alive() && self.events.is_empty()
+    }
+
+    fn start<'a>(&'a mut self, limits: &'a ClaimLimits) -> Answer<'a, ()> {
+        let request = Request::Claim { sandbox: self.id, limits: limits.clone() };
+        Box::pin(async move {
+            match self.ask(request, Vec::new(), "Claim").await? {
+                Event::Claimed { .. } => Ok(()),
+                other => Err(unexpected("Claim", other)),
+            }
+        })
+    }
+
+    fn exec(&mut self, program: Program) -> Answer<'_, Launch> {
+        Box::pin(self.launch(program))
+    }
+
+    fn wait(&mut self) -> Answer<'_, Evidence> {
+        Box::pin(self.end())
+    }
+
+    fn stopper(&self) -> Arc<dyn Stop> {
+        Arc::new(Stopper { id: self.id, link: self.link.clone() })
+    }
+
+    fn deprovision(self: Box<Self>) -> Answer<'static, ()> {
+        Box::pin(async move {
+            let Place { id, link, events, directory, .. } = *self;
+            drop(directory);
+            finish(link, events, id).await
+        })
+    }
+}
+
+struct Stopper {
+    id: u64,
+    link: Arc<Link>,
+}
+
+impl Stop for Stopper {
+    fn stop(&self, cause: Cause) {
+        self.link.send(&Request::Kill { sandbox: self.id, cause }, Vec::new());
+    }
+}
+
+/// Has a sandbox removed. When the forkserver is gone, the sandbox is too.
+async fn finish(link: Arc<Link>, mut events: UnboundedReceiver<Arrival>, id: u64) -> Result<(), BackendError> {
+    link.send(&Request::Deprovision { sandbox: id }, Vec::new());
+    let outcome = loop {
+        match answer(&mut events, "Deprovision").await {
+            Err(BackendError::Died) => break Ok(()),
+            Err(error) => break Err(error),
+            Ok(Arrival { event: Event::Deprovisioned { .. }, .. }) => break Ok(()),
+            // What was still under way when it was given up.
+            Ok(Arrival { event: Event::Ended { .. } | Event::Started { .. } | Event::Claimed { .. } | Event::ExecFailed { .. }, .. }) => {}
+            Ok(Arrival { event, .. }) => break Err(unexpected("Deprovision", event)),
+        }
+    };
+    link.unroute(id);
+    outcome
+}
+
+async fn answer(events: &mut UnboundedReceiver<Arrival>, request: &'static str) -> Result<Arrival, BackendError> {
+    let arrival = timeout(ANSWER, events.recv()).await.map_err(|_| BackendError::Silent(request))?;
+    arrival.ok_or(BackendError::Died)
+}
+
+fn unexpected(request: &'static str, event: Event) -> BackendError {
+    match event {
+        Event::Failed { error, .. } => error.into(),
+        other => BackendError::Confused { request, answer: format!("{other:?}") },
+    }
+}
+
+/// Later values of a layer replace earlier ones.
+fn merge(layers: &mut Vec<Layer>, more: Vec<Layer>) {
+    for layer in more {
+        match layers.iter_mut().find(|one| one.layer == layer.layer) {
+            Some(known) => *known = layer,
+            None => layers.push(layer),
+        }
+    }
+}
+
+/// A document in a file that nobody can change any more.
+fn sealed(spec: &ExecSpec) -> Result<OwnedFd, BackendError> {
+    let text = serde_json::to_vec(spec).expect("a spec is plain data");
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | MemfdFlags::NOEXEC_SEAL;
+    let fd = memfd_create("exec", flags)
+        .or_else(|_| memfd_create("exec", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING))
+        .map_err(BackendError::system("memfd_create"))?;
+    let mut file = std::fs::File::from(fd);
+    file.write_all(&text).map_err(|error| BackendError::System { call: "write", errno: error.raw_os_error().unwrap_or(0) })?;
+    let fd = OwnedFd::from(file);
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    fcntl_add_seals(&fd, seals).map_err(BackendError::system("fcntl_add_seals"))?;
+    Ok(fd)
+}

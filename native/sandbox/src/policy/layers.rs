@@ -1,0 +1,131 @@
+//! Which layer enforces which rule, and whether a backend holds all that a policy needs.
+
+use std::collections::BTreeMap;
+
+use super::Policy;
+
+/// Every layer that must hold before any job, with the rule that it enforces or the fact that it makes true.
+const NEEDED: [(&str, &str); 18] = [
+    ("user-namespace", "the program has no privilege on the host"),
+    ("pid-namespace", "it sees and signals no other process"),
+    ("mount-namespace", "it sees only its own files"),
+    ("network-namespace", "network.egress and network.ingress deny"),
+    ("ipc-namespace", "it shares no memory segments or queues"),
+    ("uts-namespace", "it has a host name of its own"),
+    ("cgroup-namespace", "it sees no path of the host's control groups"),
+    ("uid", "each sandbox is a user of its own"),
+    ("capabilities", "it holds none"),
+    ("no-new-privs", "no setuid program helps it"),
+    ("readonly-root", "nothing outside its workspace can be written"),
+    ("workspace-quota", "limits.diskBytes and limits.inodes"),
+    ("rlimits", "limits.openFiles"),
+    ("seccomp", "policy.syscalls"),
+    ("landlock", "network.loopback deny holds twice"),
+    ("cgroup-memory", "limits.memoryBytes"),
+    ("cgroup-pids", "limits.processes"),
+    ("cgroup-cpu", "limits.cpuTimeMs and limits.cpuMillis"),
+];
+
+/// Every layer that the process backend must hold before any job, with the rule that it enforces.
+pub fn needed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    NEEDED.into_iter()
+}
+
+/// One layer as a probe found it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbedLayer {
+    pub layer: String,
+    pub held: bool,
+    /// What it was set to or read back as.
+    pub value: Option<String>,
+    /// Why it doesn't hold.
+    pub message: Option<String>,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+/// What each offered backend was found to hold.
+pub type Offer = BTreeMap<String, Vec<ProbedLayer>>;
+
+/// Why no backend can run a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// A layer, or the name of a backend that is not offered.
+    pub layer: String,
+    pub message: String,
+}
+
+/// The first backend of the policy's preference that is offered and holds everything; otherwise what the first one lacks.
+pub fn choose(policy: &Policy, offer: &Offer) -> Result<String, Missing> {
+    let mut first_lack = None;
+    for backend in &policy.containment {
+        match lack(policy, backend, offer) {
+            None => return Ok(backend.clone()),
+            Some(missing) => drop(first_lack.get_or_insert(missing)),
+        }
+    }
+    Err(first_lack.unwrap_or_else(|| not_offered("process")))
+}
+
+fn lack(policy: &Policy, backend: &str, offer: &Offer) -> Option<Missing> {
+    let Some(layers) = offer.get(backend) else { return Some(not_offered(backend)) };
+    let required = policy.require.iter().map(|layer| (layer.as_str(), "policy.require"));
+    let always = needed().map(|pair| -> (&str, &str) { pair });
+    let missing = always.chain(required).find(|(layer, _)| !layers.iter().any(|l| l.held && l.layer == *layer));
+    missing.map(|(layer, rule)| {
+        let probed = layers.iter().find(|l| l.layer == layer);
+        let why = probed.and_then(|l| l.message.clone()).unwrap_or_else(|| format!("{backend} has no such layer"));
+        let remedy = probed.and_then(|l| l.remedy.clone()).map(|remedy| format!("; {remedy}")).unwrap_or_default();
+        Missing { layer: layer.to_owned(), message: format!("needed for {rule}: {why}{remedy}") }
+    })
+}
+
+fn not_offered(backend: &str) -> Missing {
+    Missing { layer: backend.to_owned(), message: format!("this worker doesn't offer the backend {backend}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::defaults;
+
+    fn holding(except: &str) -> Offer {
+        let layer = |(name, _): (&str, &str)| ProbedLayer {
+            layer: name.to_owned(),
+            held: name != except,
+            value: None,
+            message: (name == except).then(|| "not on this host".to_owned()),
+            remedy: None,
+        };
+        Offer::from([("process".to_owned(), needed().map(layer).collect())])
+    }
+
+    #[test]
+    fn a_backend_that_holds_everything_is_chosen() {
+        assert_eq!(choose(&defaults::policy(), &holding("")), Ok("process".to_owned()));
+    }
+
+    #[test]
+    fn every_missing_layer_refuses_the_job_by_its_name() {
+        for (layer, _) in needed() {
+            assert_eq!(choose(&defaults::policy(), &holding(layer)).map_err(|m| m.layer), Err(layer.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_required_layer_that_the_backend_lacks_refuses_the_job() {
+        let mut policy = defaults::policy();
+        policy.require = vec!["vm".to_owned()];
+        assert_eq!(choose(&policy, &holding("")).map_err(|m| m.layer), Err("vm".to_owned()));
+    }
+
+    #[test]
+    fn the_first_offered_backend_of_a_list_is_chosen() {
+        let mut policy = defaults::policy();
+        policy.containment = vec!["microvm".to_owned(), "process".to_owned()];
+        assert_eq!(choose(&policy, &holding("")), Ok("process".to_owned()));
+        policy.containment = vec!["microvm".to_owned(), "oci".to_owned()];
+        assert_eq!(choose(&policy, &holding("")).map_err(|m| m.layer), Err("microvm".to_owned()));
+    }
+}

@@ -1,0 +1,97 @@
+//! From what a job asks for to what is enforced: defaults filled in, ceilings checked, nothing optional left.
+
+mod ceilings;
+pub mod defaults;
+pub mod layers;
+mod limits;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::config::WorkerConfig;
+use crate::door::Issue;
+use crate::door::document::{Containment, JobDocument, JobPolicy, Loopback, Overflow, PolicyDocument, Syscalls};
+
+pub use limits::LimitSet;
+
+/// A policy with every field decided. What the door refuses (host paths, traffic rules that allow) has no field here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// The operator's name for it; `None` for an inline policy or none.
+    #[serde(skip)]
+    pub name: Option<String>,
+    /// Backends in order of preference.
+    pub containment: Vec<String>,
+    pub loopback: Loopback,
+    pub limits: LimitSet,
+    pub output_overflow: Overflow,
+    pub syscalls: Syscalls,
+    /// Layers that must hold.
+    pub require: Vec<String>,
+}
+
+/// Most that a job may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ceiling {
+    pub limits: LimitSet,
+    pub syscalls: Vec<Syscalls>,
+    pub loopback: Vec<Loopback>,
+    pub attempts: u32,
+}
+
+/// Decides a job's policy: its own or the named one, over the operator's defaults, over the built-in ones; then checks
+/// it against the operator's ceilings. The issue names the field of the job document.
+pub fn resolve(job: &JobDocument, config: &WorkerConfig) -> Result<Policy, Issue> {
+    let mut policy = defaults::policy();
+    policy.lay_over(&config.defaults);
+    match &job.policy {
+        None => {}
+        Some(JobPolicy::Inline(inline)) => policy.lay_over(inline),
+        Some(JobPolicy::Named(name)) => {
+            let named = config.policies.get(name).ok_or_else(|| {
+                Issue::at("policy.name", "unknown-policy", "the operator of this worker defines no policy of this name")
+            })?;
+            policy.lay_over(named);
+            policy.name = Some(name.clone());
+        }
+    }
+    ceilings::check(&policy, job.attempts, &ceilings::of(&config.ceilings))?;
+    Ok(policy)
+}
+
+impl Policy {
+    /// SHA-256 of the policy as it is enforced, in hexadecimal.
+    pub fn sha256(&self) -> String {
+        let text = serde_json::to_vec(self).expect("a policy is plain data");
+        hex(&Sha256::digest(text))
+    }
+
+    fn lay_over(&mut self, document: &PolicyDocument) {
+        match &document.containment {
+            Some(Containment::One(backend)) => self.containment = vec![backend.clone()],
+            Some(Containment::Several(backends)) => self.containment.clone_from(backends),
+            None => {}
+        }
+        set(&mut self.loopback, document.network.loopback);
+        set(&mut self.syscalls, document.syscalls);
+        set(&mut self.require, document.require.clone());
+        set(&mut self.output_overflow, document.limits.output_overflow);
+        self.limits.lay_over(document.limits.numbers());
+    }
+}
+
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
