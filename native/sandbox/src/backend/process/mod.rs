@@ -3,7 +3,7 @@
 //! The forkserver is started when it is first needed. When it dies, everything that it held dies with it; it is started
 //! again at a bounded rate.
 
-mod cgroups;
+pub mod cgroups;
 mod link;
 mod probe;
 mod sandbox;

@@ -1,1 +1,0 @@
-//! Filled in beside this crate's first callers.
