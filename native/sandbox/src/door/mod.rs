@@ -43,6 +43,11 @@ pub fn read_value(bytes: &[u8], max_bytes: usize) -> Result<Value, Issue> {
     serde_json::from_str(text).map_err(|_| Issue::whole("json", "must be exactly one JSON value"))
 }
 
+/// A refusal as a JSON document: `{"ok": false, "issues": [{path, rule, message}]}`.
+pub fn issues_to_json(issues: &[Issue]) -> String {
+    serde_json::json!({ "ok": false, "issues": issues }).to_string()
+}
+
 /// The first of the issues as an error.
 pub fn first(issues: Vec<Issue>) -> Result<(), Issue> {
     issues.into_iter().next().map_or(Ok(()), Err)

@@ -65,6 +65,13 @@ pub struct Lease {
     _locks: Vec<File>,
 }
 
+impl Lease {
+    /// The lease as a JSON document: `{instance, firstUid, uidCount, unclean}`.
+    pub fn to_json(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+}
+
 /// What a lock file of an instance says.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

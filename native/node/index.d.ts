@@ -1,0 +1,39 @@
+/**
+ * The native addon (`native/bin/bullpen.node`): documents in, documents out, as JSON text or bytes.
+ *
+ * What a function throws or rejects with is an Error whose `code` is one of: `lease-request` `lease-uids` `lease-stuck`
+ * `lease-exposed` `lease-host` `engine-config` `engine-context` `engine-kill-reason` `engine-closed` `engine-host`; any
+ * other code is a defect. What a guest or a job document does is never an error: it is in the result.
+ */
+
+/** Takes `{runDir, uids: {first, count}, slots}` for the life of this process; gives `{instance, firstUid, uidCount, unclean}`. */
+export function lease(config: string): string;
+
+/** The door's verdict on a job document of at most `maxBytes`: `{ok: true}` or `{ok: false, issues: [{path, rule, message}]}`. */
+export function parseJob(bytes: Buffer, maxBytes: number): string;
+
+/** The backends, pools and runtimes of one worker. */
+export class Engine {
+  private constructor();
+  /** Opens an engine: a worker configuration with `instance`, `forkserverPath` and the leased `uids`. */
+  static open(config: string): Promise<Engine>;
+  /** Begins a job: the document's bytes, and `{uid, epoch, tenant, id, queuedUs, worker}`. */
+  run(job: Buffer, context: string): Execution;
+  /** What this host can do: `{layers, runtimes}`. */
+  probe(): Promise<string>;
+  /** Counters of pools, slots and executions. */
+  stats(): string;
+  /** Kills what runs and waits until everything is gone. */
+  close(): Promise<void>;
+}
+
+/** One job under way. Dropping it, or a promise of it, cancels nothing. */
+export class Execution {
+  private constructor();
+  /** The result document. */
+  wait(): Promise<string>;
+  /** Ends the job: `cancelled`, `drain` or `lock-lost`. The first reason wins; after the end it does nothing. */
+  kill(reason: string): void;
+  /** The next piece of live output, `{stream, step, offset, base64}`, or null when there is none now. */
+  read(): Promise<string | null>;
+}
