@@ -4,6 +4,8 @@ import type { OutcomeKind } from '../schemas/types.ts';
 
 /** A record for a worker's audit log, sealed: made by `AuditChain`. */
 export interface AuditEntry {
+  /** The log: the name of the worker instance. All records of a call have the same. */
+  log: string;
   /** Place in the log, from 1. */
   seq: number;
   /** SHA-256 (hex) of the record before; 64 zeros for the first. */

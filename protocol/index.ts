@@ -1,5 +1,13 @@
 // The only place that knows how Redis is laid out. Producers and workers use what is exported here, nothing below.
 
+export type { CancelRequest } from './accepting.ts';
 export type * from './answers.ts';
+export { AuditChain, AuditChainError, type AuditDraft, auditHash, canonicalBytes } from './audit-chain.ts';
+export { type AppendAnswer, NO_HASH, type StoredRecord } from './audit-log.ts';
+export { BLOB_TTL_MS, BlobCorruptError } from './blobs.ts';
+export { addReleased, openBullQueue } from './bullmq.ts';
+export { SWEEP_LIMITS, type SweepLimits } from './fleet.ts';
 export { BULL_QUEUE_NAME, bullPrefix, type Keys, keysOf } from './keys.ts';
+export { Protocol } from './protocol.ts';
 export { isUid, newUid } from './uid.ts';
+export { Waiter, WaiterClosedError, type WaiterTimes } from './waiter.ts';

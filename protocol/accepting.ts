@@ -1,0 +1,78 @@
+import type { OutcomeKind } from '../schemas/types.ts';
+import type { AcceptAnswer, Acceptance, CancelAnswer, CancelledBy, JobPhase, QuotaName } from './answers.ts';
+import { chunksOf, INLINE_MAX_BYTES, writeChunks } from './chunks.ts';
+import { integerAt, type Reply, textAt, textsAt, unknownAnswer } from './reply.ts';
+import type { QueueRedis } from './scripts.ts';
+
+/** Chunks that no acceptance follows go after this time. */
+const ORPHAN_TTL_MS = 3_600_000;
+const RETRY_AFTER_MS = 1000;
+const REASON_MAX = 1000;
+
+export async function accept(queue: QueueRedis, a: Acceptance): Promise<AcceptAnswer> {
+  try {
+    const chunks = a.document.length > INLINE_MAX_BYTES ? chunksOf(a.document.length) : 0;
+    if (chunks > 0) await writeDocument(queue, a);
+    const document = chunks > 0 ? '' : a.document;
+    const limits = [a.attempts, a.priority, a.expiresInMs];
+    const reply = await queue.run('accept', [a.uid, a.tenant, a.id, a.sha256, document, chunks, ...limits]);
+    return acceptAnswer(reply);
+  } catch (error) {
+    if (isOutOfMemory(error)) return memoryQuota(queue);
+    throw error;
+  }
+}
+
+export interface CancelRequest {
+  tenant: string;
+  id: string;
+  /** Default: the caller. */
+  by?: CancelledBy;
+  /** For people; cut after 1,000 characters. */
+  reason?: string;
+}
+
+export async function cancel(queue: QueueRedis, c: CancelRequest): Promise<CancelAnswer> {
+  const reply = await queue.run('cancel', [c.tenant, c.id, c.by ?? 'caller', (c.reason ?? '').slice(0, REASON_MAX)]);
+  switch (textAt(reply, 0)) {
+    case 'requested':
+      return { answer: 'requested', uid: textAt(reply, 1), state: textAt(reply, 2) as 'waiting' | 'running' };
+    case 'final':
+      return { answer: 'final', uid: textAt(reply, 1), outcome: textAt(reply, 2) as OutcomeKind };
+    case 'unknown':
+      return { answer: 'unknown' };
+    default:
+      throw unknownAnswer('cancel', reply);
+  }
+}
+
+function acceptAnswer(reply: Reply): AcceptAnswer {
+  switch (textAt(reply, 0)) {
+    case 'created':
+      return { answer: 'created', uid: textAt(reply, 1), releases: textsAt(reply, 2) };
+    case 'exists':
+      return { answer: 'exists', uid: textAt(reply, 1), state: textAt(reply, 2) as JobPhase };
+    case 'conflict':
+      return { answer: 'conflict', uid: textAt(reply, 1) };
+    case 'quota': {
+      const quota = textAt(reply, 1) as QuotaName;
+      return { answer: 'quota', quota, limit: integerAt(reply, 2), retryAfterMs: integerAt(reply, 3) };
+    }
+    default:
+      throw unknownAnswer('accept', reply);
+  }
+}
+
+function writeDocument({ redis, keys }: QueueRedis, { uid, document }: Acceptance): Promise<void> {
+  return writeChunks(redis, { bytes: document, ttlMs: ORPHAN_TTL_MS, keyOf: (n) => keys.document(uid, n) });
+}
+
+/** Above `maxmemory` Redis itself refuses, before a script can answer. */
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && /^(OOM|EXECABORT)/.test(error.message) && !/MISCONF/.test(error.message);
+}
+
+async function memoryQuota({ redis }: QueueRedis): Promise<AcceptAnswer> {
+  const limit = Number(/^maxmemory:(\d+)/m.exec(await redis.info('memory'))?.[1] ?? 0);
+  return { answer: 'quota', quota: 'redis-memory', limit, retryAfterMs: RETRY_AFTER_MS };
+}

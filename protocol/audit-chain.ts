@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { AuditRecord } from '../schemas/types.ts';
+import type { AuditEntry, AuditHead } from './answers.ts';
+
+/** What happened, before it has a place in the log. */
+export type AuditDraft = Pick<AuditRecord, 'event' | 'tenant' | 'uid' | 'epoch' | 'body'>;
+
+const DOMAIN = 'bullpen-audit-v1\0';
+/** Each try starts from a head that was just read; only another writer of the same log can spoil so many. */
+const TRIES = 5;
+
+/** Another process writes the log of this instance, or Redis refuses its records. */
+export class AuditChainError extends Error {
+  constructor(log: string) {
+    super(`audit log ${log}: no record follows its head after ${TRIES} tries: does another worker use this name?`);
+    this.name = 'AuditChainError';
+  }
+}
+
+/** RFC 8785 bytes of a document that holds only strings, safe integers, booleans, null, arrays and objects. */
+export function canonicalBytes(document: unknown): Uint8Array {
+  const text = canonicalize(document);
+  if (text === undefined) throw new TypeError('only a JSON document has canonical bytes');
+  return Buffer.from(text, 'utf8');
+}
+
+/** SHA-256 (hex) of a record's canonical bytes: what the next record names as `prev`. */
+export function auditHash(bytes: Uint8Array): string {
+  return createHash('sha256').update(DOMAIN).update(bytes).digest('hex');
+}
+
+/**
+ * The audit log of one worker instance, as its only writer sees it: gives each event its place and hash, in the order of the calls.
+ *
+ * Records are sent without waiting for those before (`send` must issue its command before it returns). When the answer is `gap`
+ * — a reply was lost, Redis lost its last second, the log was continued by an earlier start — all that is under way is awaited,
+ * the head is read again, and what was refused is sent anew.
+ */
+export class AuditChain {
+  readonly log: string;
+  readonly #readHead: () => Promise<AuditHead>;
+  #head: AuditHead | null = null;
+  #reading: Promise<void> | null = null;
+  readonly #underWay = new Set<Promise<unknown>>();
+
+  constructor(log: string, readHead: () => Promise<AuditHead>) {
+    this.log = log;
+    this.#readHead = readHead;
+  }
+
+  /**
+   * Seals events as the next records and sends them with a call of the protocol, whose answer it returns.
+   * @throws AuditChainError when the log refuses the records again and again; and whatever `send` throws.
+   */
+  async append<A extends { answer: string }>(
+    drafts: AuditDraft[],
+    send: (records: AuditEntry[]) => Promise<A>,
+  ): Promise<Exclude<A, { answer: 'gap' }>> {
+    for (let attempt = 1; attempt <= TRIES; attempt++) {
+      // No await between a known head and the sending of what follows it.
+      while (this.#head === null) await this.#readAgain();
+      const answer = await this.#track(send(this.#seal(this.#head, drafts)));
+      if (answer.answer !== 'gap') return answer as Exclude<A, { answer: 'gap' }>;
+      this.#head = null;
+    }
+    throw new AuditChainError(this.log);
+  }
+
+  /** Place of the last record sealed; 0 for an empty log. Reads the head if it isn't known. */
+  async lastSeq(): Promise<number> {
+    while (this.#head === null) await this.#readAgain();
+    return this.#head.seq;
+  }
+
+  #seal(head: AuditHead, drafts: AuditDraft[]): AuditEntry[] {
+    let { seq, sha256: prev } = head;
+    const entries = drafts.map((draft): AuditEntry => {
+      seq += 1;
+      const place = { v: 1, log: this.log, seq, prev, at: new Date().toISOString(), actor: `worker:${this.log}` };
+      const bytes = canonicalBytes({ ...place, ...draft });
+      const entry = { log: this.log, seq, prev, sha256: auditHash(bytes), bytes };
+      prev = entry.sha256;
+      return entry;
+    });
+    this.#head = { seq, sha256: prev };
+    return entries;
+  }
+
+  /** One reading for all who wait for the head, after everything under way has been answered. */
+  #readAgain(): Promise<void> {
+    this.#reading ??= Promise.allSettled(this.#underWay)
+      .then(this.#readHead)
+      .then((head) => {
+        this.#head = head;
+      })
+      .finally(() => {
+        this.#reading = null;
+      });
+    return this.#reading;
+  }
+
+  /** A call that failed leaves it open whether its records were stored. */
+  async #track<A>(sent: Promise<A>): Promise<A> {
+    this.#underWay.add(sent);
+    try {
+      return await sent;
+    } catch (error) {
+      this.#head = null;
+      throw error;
+    } finally {
+      this.#underWay.delete(sent);
+    }
+  }
+}

@@ -1,0 +1,72 @@
+// Content above 64 KiB: kept beside the document that refers to it, per tenant, named by its hash.
+
+import { createHash } from 'node:crypto';
+import { chunksOf, readChunks, writeChunks } from './chunks.ts';
+import type { QueueRedis } from './scripts.ts';
+
+const DAY_MS = 86_400_000;
+const REFERENCE = /^sha256:([0-9a-f]{64})$/;
+
+/** How long a blob lives after it was last put, unless its owner says otherwise: a job's longest wait, and a day to run. */
+export const BLOB_TTL_MS = 8 * DAY_MS;
+
+/** What lies in Redis under a blob's name does not have its hash. */
+export class BlobCorruptError extends Error {
+  readonly reference: string;
+
+  constructor(reference: string) {
+    super(`the content stored as ${reference} has another hash: it was changed in Redis`);
+    this.name = 'BlobCorruptError';
+    this.reference = reference;
+  }
+}
+
+/**
+ * Stores content and returns its reference, `sha256:…`. The same content again lives for at least `ttlMs` more.
+ * Write it before the document that refers to it.
+ */
+export async function putBlob(
+  { redis, keys }: QueueRedis,
+  blob: { tenant: string; bytes: Uint8Array; ttlMs: number },
+): Promise<string> {
+  const sha256 = sha256Of(blob.bytes);
+  await writeChunks(redis, { bytes: blob.bytes, ttlMs: blob.ttlMs, keyOf: (n) => keys.blob(blob.tenant, sha256, n) });
+  return `sha256:${sha256}`;
+}
+
+/**
+ * Reads content by its reference. Null when it isn't there (its time is over, or it belongs to another tenant).
+ * @throws BlobCorruptError when what is stored is not what was put.
+ */
+export async function getBlob({ redis, keys }: QueueRedis, tenant: string, reference: string): Promise<Buffer | null> {
+  const sha256 = hashOf(reference);
+  const bytes = await readChunks(redis, (n) => keys.blob(tenant, sha256, n));
+  if (bytes !== null && sha256Of(bytes) !== sha256) throw new BlobCorruptError(reference);
+  return bytes;
+}
+
+/** Lets content live for at least `ttlMs` from now. False when it isn't there any more. `bytes` is its size. */
+export async function keepBlob(
+  { redis, keys }: QueueRedis,
+  blob: { tenant: string; reference: string; bytes: number; ttlMs: number },
+): Promise<boolean> {
+  const sha256 = hashOf(blob.reference);
+  const pipeline = redis.pipeline();
+  for (let n = 0; n < chunksOf(blob.bytes); n++) {
+    const key = keys.blob(blob.tenant, sha256, n);
+    pipeline.pexpire(key, blob.ttlMs, 'GT').exists(key);
+  }
+  const results = (await pipeline.exec()) ?? [];
+  for (const [error] of results) if (error) throw error;
+  return results.every(([, value], place) => place % 2 === 0 || value === 1);
+}
+
+export function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function hashOf(reference: string): string {
+  const sha256 = REFERENCE.exec(reference)?.[1];
+  if (sha256 === undefined) throw new RangeError('a blob reference is sha256: and 64 hexadecimal digits');
+  return sha256;
+}

@@ -1,0 +1,163 @@
+import type { Redis } from 'ioredis';
+import { accept, type CancelRequest, cancel } from './accepting.ts';
+import type {
+  AcceptAnswer,
+  Acceptance,
+  AuditEntry,
+  AuditHead,
+  BeginAnswer,
+  Beginning,
+  CancelAnswer,
+  Commit,
+  CommitAnswer,
+  JobState,
+  Offer,
+  QueueStats,
+  RegisterAnswer,
+  ResultAnswer,
+  SweepAnswer,
+} from './answers.ts';
+import * as log from './audit-log.ts';
+import { BLOB_TTL_MS, getBlob, keepBlob, putBlob } from './blobs.ts';
+import { begin, commit } from './executing.ts';
+import * as fleet from './fleet.ts';
+import * as reading from './reading.ts';
+import { QueueRedis } from './scripts.ts';
+
+/**
+ * The job protocol on one queue. Each call is one round trip unless it says otherwise, and may be repeated: a call whose reply was
+ * lost gives the same answer again. Calls throw only what Redis or the connection throws.
+ *
+ * The connection is the caller's, who also closes it.
+ */
+export class Protocol {
+  readonly #queue: QueueRedis;
+
+  /** @throws RangeError for an impossible queue name. */
+  constructor(redis: Redis, queue: string) {
+    this.#queue = new QueueRedis(redis, queue);
+  }
+
+  /** Accepts a job, once per tenant and id. Its blobs must have been put before. More round trips for a document above 64 KiB. */
+  accept(acceptance: Acceptance): Promise<AcceptAnswer> {
+    return accept(this.#queue, acceptance);
+  }
+
+  /** Asks for the end of a job: a waiting one never begins, a running one is killed by its worker. */
+  cancel(request: CancelRequest): Promise<CancelAnswer> {
+    return cancel(this.#queue, request);
+  }
+
+  /** Whether a delivered job may run; if so, counts the execution. Sent before this returns, so that audit records keep their order. */
+  begin(beginning: Beginning): Promise<BeginAnswer> {
+    return begin(this.#queue, beginning);
+  }
+
+  /** Ends a job with its one result. Sent before this returns, so that audit records keep their order. */
+  commit(result: Commit): Promise<CommitAnswer> {
+    return commit(this.#queue, result);
+  }
+
+  /** The first word of a worker. Until a worker is registered, nothing is released to BullMQ. */
+  register(offer: Offer): Promise<RegisterAnswer> {
+    return fleet.register(this.#queue, offer);
+  }
+
+  /** Says that a registered worker lives; at least three times per `ttlMs`. Returns uids for `addReleased`. */
+  heartbeat(offer: Offer): Promise<string[]> {
+    return fleet.heartbeat(this.#queue, offer);
+  }
+
+  /** Takes an offer back, unless a later start of the same instance has registered. */
+  deregister(offer: { instance: string; bootId: string }): Promise<void> {
+    return fleet.deregister(this.#queue, offer);
+  }
+
+  /** Releases what the slots have room for. Returns uids for `addReleased`. */
+  release(): Promise<string[]> {
+    return fleet.release(this.#queue);
+  }
+
+  /** Finds what crashes left behind. The caller adds the releases and commits the endings. */
+  sweep(limits: fleet.SweepLimits = fleet.SWEEP_LIMITS): Promise<SweepAnswer> {
+    return fleet.sweep(this.#queue, limits);
+  }
+
+  /** A job by its uid; null when it is unknown or its tombstone has gone. */
+  peek(uid: string): Promise<JobState | null> {
+    return reading.peek(this.#queue, uid);
+  }
+
+  /** The uid of the job accepted under an id; null when there is none. */
+  lookup(tenant: string, id: string): Promise<string | null> {
+    return reading.lookup(this.#queue, tenant, id);
+  }
+
+  /** A job by its id; null when it is unknown. Two round trips. */
+  readState(tenant: string, id: string): Promise<JobState | null> {
+    return reading.readState(this.#queue, tenant, id);
+  }
+
+  /** The result of a job. The reader compares the bytes with the hash. */
+  readResult(uid: string): Promise<ResultAnswer> {
+    return reading.readResult(this.#queue, uid);
+  }
+
+  /** Of these jobs, those that have ended or are unknown. */
+  findEnded(uids: readonly string[]): Promise<string[]> {
+    return reading.findEnded(this.#queue, uids);
+  }
+
+  /** How many workers are alive. Two round trips. */
+  countWorkers(): Promise<number> {
+    return reading.countWorkers(this.#queue);
+  }
+
+  /** Depth, workers and tenants of the queue. Several round trips. */
+  stats(): Promise<QueueStats> {
+    return reading.readStats(this.#queue);
+  }
+
+  /** Stores content, a round trip per 512 KiB, and returns its reference `sha256:…`. It lives for at least `ttlMs`. */
+  putBlob(tenant: string, bytes: Uint8Array, ttlMs = BLOB_TTL_MS): Promise<string> {
+    return putBlob(this.#queue, { tenant, bytes, ttlMs });
+  }
+
+  /**
+   * Content by its reference; null when it isn't there.
+   * @throws BlobCorruptError when it was changed in Redis.
+   */
+  getBlob(tenant: string, reference: string): Promise<Uint8Array | null> {
+    return getBlob(this.#queue, tenant, reference);
+  }
+
+  /** Lets content live for at least `ttlMs` more. False when it isn't there. */
+  keepBlob(blob: { tenant: string; reference: string; bytes: number; ttlMs: number }): Promise<boolean> {
+    return keepBlob(this.#queue, blob);
+  }
+
+  /** Appends records that belong to no job (boot, close). Sent before this returns. */
+  appendAudit(records: AuditEntry[]): Promise<log.AppendAnswer> {
+    return log.appendRecords(this.#queue, records);
+  }
+
+  /** The last record of a worker's audit log. */
+  readAuditHead(instance: string): Promise<AuditHead> {
+    return log.readHead(this.#queue, instance);
+  }
+
+  /** Names of all audit logs of the queue. */
+  listAuditLogs(): Promise<string[]> {
+    return log.listLogs(this.#queue);
+  }
+
+  /** Records after `afterSeq` in order, at most `limit`. */
+  readAudit(range: { log: string; afterSeq: number; limit: number }): Promise<log.StoredRecord[]> {
+    return log.readRecords(this.#queue, range);
+  }
+
+  /** Removes exported records up to `upToSeq`, but never the latest 1,000. Returns how many. Two round trips. */
+  trimAudit(range: { log: string; upToSeq: number }): Promise<number> {
+    return log.trimRecords(this.#queue, range);
+  }
+}

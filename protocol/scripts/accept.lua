@@ -1,0 +1,88 @@
+#!lua
+-- Accepts a job, once. Answering `created` is the moment of acceptance.
+--
+-- KEYS[1] the queue's prefix; keys below it, all in the same slot:
+-- KEY id:TENANT:ID     string: uid of the first job accepted under this id
+-- KEY job:UID          hash: the job
+-- KEY document:UID:N   chunks of a document above 64 KiB, written before this script with a TTL
+-- KEY sequence         counter: order of acceptance
+-- KEY due              zset: waiting jobs by when they expire (ms); cancelled ones at 0
+-- (and those of the parts)
+-- ARGV 1 uid, 2 tenant, 3 id, 4 sha256 of the document, 5 document (empty if in chunks), 6 number of chunks,
+--      7 attempts, 8 priority, 9 expiresInMs
+--
+-- {'created', uid, {released}} | {'exists', uid, state} | {'conflict', uid} | {'quota', name, limit, retryAfterMs}
+local P = KEYS[1]
+--- include clock
+--- include release
+local uid, tenant, id, sha256 = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local document, chunks = ARGV[5], tonumber(ARGV[6])
+local attempts, priority, expires_in_ms = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
+local MEMORY_SHARE = 0.85
+local RETRY_AFTER_MS = 1000
+-- Ten priorities, each with room for 2^49 jobs: exact in a double.
+local PRIORITY_STEP = 562949953421312
+
+local function drop_chunks()
+  for n = 0, chunks - 1 do redis.call('UNLINK', P .. 'document:' .. uid .. ':' .. n) end
+end
+
+local function keep_chunks()
+  for n = 0, chunks - 1 do redis.call('PERSIST', P .. 'document:' .. uid .. ':' .. n) end
+end
+
+local function has_all_chunks()
+  for n = 0, chunks - 1 do
+    if redis.call('EXISTS', P .. 'document:' .. uid .. ':' .. n) == 0 then return false end
+  end
+  return true
+end
+
+-- The same uid again is the producer whose reply was lost: it gets the answer it missed.
+local function answer_seen(first, stored)
+  local same_document = stored[2] == sha256
+  if first == uid and same_document then
+    local released = release()
+    if stored[1] == 'waiting' and redis.call('ZSCORE', P .. 'inflight', uid) then released[#released + 1] = uid end
+    return { 'created', uid, released }
+  end
+  if first ~= uid then drop_chunks() end
+  if same_document then return { 'exists', first, stored[1] } end
+  return { 'conflict', first }
+end
+
+local function find_quota()
+  local info = redis.call('INFO', 'memory')
+  local used, max = tonumber(info:match('used_memory:(%d+)')), tonumber(info:match('maxmemory:(%d+)'))
+  if max > 0 and used > max * MEMORY_SHARE then return { 'quota', 'redis-memory', max, RETRY_AFTER_MS } end
+  local max_queued = tonumber(redis.call('HGET', P .. 'tenant:' .. tenant, 'maxQueued') or nil)
+  if max_queued and redis.call('ZCARD', P .. 'pending:' .. tenant) >= max_queued then
+    return { 'quota', 'tenant-queued', max_queued, RETRY_AFTER_MS }
+  end
+  return nil
+end
+
+local function write_job()
+  local expires_at_ms = now_ms + expires_in_ms
+  redis.call('SET', P .. 'id:' .. tenant .. ':' .. id, uid)
+  redis.call('HSET', P .. 'job:' .. uid, 'tenant', tenant, 'id', id, 'state', 'waiting', 'epoch', 0,
+    'attempts', attempts, 'priority', priority, 'document', document, 'documentChunks', chunks, 'sha256', sha256,
+    'acceptedAtUs', now_us, 'expiresAtMs', expires_at_ms)
+  keep_chunks()
+  redis.call('ZADD', P .. 'due', expires_at_ms, uid)
+  local sequence = redis.call('INCR', P .. 'sequence')
+  redis.call('ZADD', P .. 'pending:' .. tenant, priority * PRIORITY_STEP + sequence, uid)
+  enlist(tenant)
+end
+
+local first = redis.call('GET', P .. 'id:' .. tenant .. ':' .. id)
+local stored = first and redis.call('HMGET', P .. 'job:' .. first, 'state', 'sha256')
+if stored and stored[1] then return answer_seen(first, stored) end
+local quota = find_quota()
+if quota then
+  drop_chunks()
+  return quota
+end
+if not has_all_chunks() then return redis.error_reply('BULLPEN a chunk of the document is missing: write them again') end
+write_job()
+return { 'created', uid, release() }

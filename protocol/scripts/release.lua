@@ -1,0 +1,10 @@
+#!lua flags=allow-oom
+-- Releases what the slots have room for.
+--
+-- KEYS[1] the queue's prefix; keys below it are those of the parts
+--
+-- {'released', {released}}
+local P = KEYS[1]
+--- include clock
+--- include release
+return { 'released', release() }

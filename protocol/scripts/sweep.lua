@@ -1,0 +1,68 @@
+#!lua flags=allow-oom
+-- Finds what a crash between two round trips left behind. Safe at any time, in any worker: it only reports, and releases.
+--
+-- KEYS[1] the queue's prefix; keys below it, all in the same slot:
+-- KEY due                zset: waiting jobs by when they end unbegun
+-- KEY inflight           zset: released and begun jobs by when a sweep last looked
+-- KEY job:UID            hash: the job
+-- KEY worker:INSTANCE    hash: the owner's offer, if it lives
+-- KEY bull:jobs:UID      BullMQ's hash of a job that it holds. Only asked whether it exists; were it named otherwise, an add that
+--                        BullMQ ignores would follow, or the end of a job whose worker is dead for longer than its lock
+-- (and those of the parts)
+-- ARGV 1 most jobs to look at, 2 leave alone what was looked at in the last so many ms, 3 look again after so many ms
+--
+-- {'swept', {released or forgotten by BullMQ}, {{uid, tenant, id, epoch, why, by, sha256, acceptedAtUs}, ...}}
+local P = KEYS[1]
+--- include clock
+--- include release
+local limit, settle_ms, again_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local adds, endings = {}, {}
+
+local function read_job(uid)
+  local f = redis.call('HMGET', P .. 'job:' .. uid, 'state', 'epoch', 'attempts', 'owner', 'ownerBootId', 'cancelBy',
+    'tenant', 'id', 'sha256', 'acceptedAtUs')
+  return { uid = uid, state = f[1], epoch = tonumber(f[2] or '0'), attempts = tonumber(f[3] or '0'), owner = f[4],
+    boot_id = f[5], cancel_by = f[6] or '', tenant = f[7], id = f[8], sha256 = f[9], accepted_at_us = tonumber(f[10] or '0') }
+end
+
+local function must_end(job, why)
+  endings[#endings + 1] = { job.uid, job.tenant, job.id, job.epoch, why, job.cancel_by, job.sha256, job.accepted_at_us }
+end
+
+-- Moved on, so that not every worker commits the same ones at once; who dies before it does is followed by another.
+local function look_at_due(uid)
+  local job = read_job(uid)
+  if job.state ~= 'waiting' then return redis.call('ZREM', P .. 'due', uid) end
+  redis.call('ZADD', P .. 'due', now_ms + again_ms, uid)
+  must_end(job, job.cancel_by ~= '' and 'cancelled' or 'expired')
+end
+
+local function is_held(uid)
+  return redis.call('EXISTS', P .. 'bull:jobs:' .. uid) == 1
+end
+
+local function is_owner_gone(job)
+  return redis.call('HGET', P .. 'worker:' .. job.owner, 'bootId') ~= job.boot_id
+end
+
+-- Held by BullMQ: it will deliver it. Begun by a worker that lives: that one ends it.
+local function look_at_inflight(uid)
+  local job = read_job(uid)
+  if not job.state or job.state == 'final' then return redis.call('ZREM', P .. 'inflight', uid) end
+  redis.call('ZADD', P .. 'inflight', now_ms - settle_ms + again_ms, uid)
+  if is_held(uid) then return end
+  if job.state == 'waiting' then
+    adds[#adds + 1] = uid
+  elseif is_owner_gone(job) then
+    if job.cancel_by ~= '' then must_end(job, 'cancelled')
+    elseif job.epoch >= job.attempts then must_end(job, 'lost')
+    else adds[#adds + 1] = uid end
+  end
+end
+
+for _, uid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', now_ms, 'LIMIT', 0, limit)) do look_at_due(uid) end
+for _, uid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'inflight', '-inf', now_ms - settle_ms, 'LIMIT', 0, limit)) do
+  look_at_inflight(uid)
+end
+for _, uid in ipairs(release()) do adds[#adds + 1] = uid end
+return { 'swept', adds, endings }
