@@ -4,7 +4,7 @@ import type { AuditRecord } from '../schemas/types.ts';
 import type { AuditEntry, AuditHead } from './answers.ts';
 
 /** What happened, before it has a place in the log. */
-export type AuditDraft = Pick<AuditRecord, 'event' | 'tenant' | 'uid' | 'epoch' | 'body'>;
+export type AuditEvent = Pick<AuditRecord, 'actor' | 'event' | 'tenant' | 'uid' | 'epoch' | 'body'>;
 
 const DOMAIN = 'bullpen-audit-v1\0';
 /** Each try starts from a head that was just read; only another writer of the same log can spoil so many. */
@@ -54,13 +54,13 @@ export class AuditChain {
    * @throws AuditChainError when the log refuses the records again and again; and whatever `send` throws.
    */
   async append<A extends { answer: string }>(
-    drafts: AuditDraft[],
+    events: AuditEvent[],
     send: (records: AuditEntry[]) => Promise<A>,
   ): Promise<Exclude<A, { answer: 'gap' }>> {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
       // No await between a known head and the sending of what follows it.
       while (this.#head === null) await this.#readAgain();
-      const answer = await this.#track(send(this.#seal(this.#head, drafts)));
+      const answer = await this.#track(send(this.#seal(this.#head, events)));
       if (answer.answer !== 'gap') return answer as Exclude<A, { answer: 'gap' }>;
       this.#head = null;
     }
@@ -73,12 +73,12 @@ export class AuditChain {
     return this.#head.seq;
   }
 
-  #seal(head: AuditHead, drafts: AuditDraft[]): AuditEntry[] {
+  #seal(head: AuditHead, events: AuditEvent[]): AuditEntry[] {
     let { seq, sha256: prev } = head;
-    const entries = drafts.map((draft): AuditEntry => {
+    const entries = events.map((event): AuditEntry => {
       seq += 1;
-      const place = { v: 1, log: this.log, seq, prev, at: new Date().toISOString(), actor: `worker:${this.log}` };
-      const bytes = canonicalBytes({ ...place, ...draft });
+      const place = { v: 1, log: this.log, seq, prev, at: new Date().toISOString() };
+      const bytes = canonicalBytes({ ...place, ...event });
       const entry = { log: this.log, seq, prev, sha256: auditHash(bytes), bytes };
       prev = entry.sha256;
       return entry;

@@ -2,7 +2,7 @@
 
 export type { CancelRequest } from './accepting.ts';
 export type * from './answers.ts';
-export { AuditChain, AuditChainError, type AuditDraft, auditHash, canonicalBytes } from './audit-chain.ts';
+export { AuditChain, AuditChainError, type AuditEvent, auditHash, canonicalBytes } from './audit-chain.ts';
 export { type AppendAnswer, NO_HASH, type StoredRecord } from './audit-log.ts';
 export { BLOB_TTL_MS, BlobCorruptError } from './blobs.ts';
 export { addReleased, openBullQueue } from './bullmq.ts';
