@@ -1,1 +1,70 @@
-fn main() {}
+//! `bullpen-forkserver`: makes sandboxes, runs programs in them, owns their deadlines and kills, and reads the kernel's evidence.
+//!
+//! # Theory of operation
+//!
+//! The worker's addon starts this program with a control socket and nothing else; it is not for people. It goes on from a sealed
+//! copy of itself in memory, gives up its groups and most capabilities, and splits in two: a *shim*, which only waits, and the
+//! *forkserver*, PID 1 of its own pid namespace. Whatever ends the forkserver ends everything below it; whatever ends the worker ends
+//! the forkserver (`start.rs`).
+//!
+//! The forkserver is one thread around `poll` (`serve.rs`), with one state machine per sandbox (`sandbox.rs`). It makes a sandbox
+//! from parts (`provision.rs`: a cgroup leaf, a clone of a staged root, a workspace) around a PID 1, *init*, which builds the place
+//! from inside (`enter.rs`), forks each program (`payload.rs` drops what is left and executes it), reaps, and reports
+//! (`init.rs`, `report.rs`).
+//!
+//! Nothing here interprets what a job says. It sees exit statuses, counters of the kernel, and its own timers (`exec.rs`,
+//! `evidence.rs`).
+
+mod capabilities;
+mod channel;
+mod clock;
+mod copy;
+mod enter;
+mod evidence;
+mod exec;
+mod host;
+mod idmap;
+mod init;
+mod landlock;
+mod leaf;
+mod limits;
+mod mounts;
+mod namespaces;
+mod payload;
+mod posture;
+mod program;
+mod provision;
+mod readback;
+mod report;
+mod rlimits;
+mod sandbox;
+mod serve;
+mod stage;
+mod start;
+mod step;
+mod sys;
+mod tree;
+mod workspace;
+
+use crate::step::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bullpen-forkserver: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let control = start::control_socket()?;
+    start::run_from_sealed_copy()?;
+    start::settle(&control)?;
+    let control = start::enter_pid_namespace(control)?;
+    start::own_mounts()?;
+    start::shed()?;
+    serve::serve(control)
+}

@@ -1,0 +1,62 @@
+//! Capabilities: the few that the forkserver keeps, and none for a payload.
+
+use crate::sys::drop_from_bounding_set;
+use rustix::io::Errno;
+use rustix::thread::{
+    CapabilitiesSecureBits, CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
+    set_capabilities, set_capabilities_secure_bits,
+};
+
+/// What making and killing sandboxes needs, and why.
+const FORKSERVER: CapabilitySet = CapabilitySet::SYS_ADMIN // namespaces and mounts
+    .union(CapabilitySet::SETUID) // writing a sandbox's uid map
+    .union(CapabilitySet::SETGID) // its gid map
+    .union(CapabilitySet::CHOWN) // a job's pipes and directories become the slot's
+    .union(CapabilitySet::FOWNER) // modes of what the slot owns
+    .union(CapabilitySet::DAC_OVERRIDE) // a run directory that belongs to the worker's user
+    .union(CapabilitySet::KILL) // a sandbox runs as another uid
+    .union(CapabilitySet::SYS_PTRACE) // reading a non-dumpable init's /proc entries
+    .union(CapabilitySet::SETPCAP); // shrinking the bounding set to this list
+
+/// Reduces this process and all descendants to [`FORKSERVER`]. (A new user namespace gives its first process a full set, valid
+/// inside it only.)
+pub fn keep_for_forkserver() -> Result<(), Errno> {
+    drop_bounding_set_except(FORKSERVER)?;
+    clear_ambient_capability_set()?;
+    let kept = capabilities(None)?.permitted & FORKSERVER;
+    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })?;
+    // The sealed copy is not executed again, and programs get none: what is missing shows in the step that needs it.
+    Ok(())
+}
+
+/// Gives up every capability for good: no set holds one, and no exec or uid change can bring one back.
+pub fn drop_all() -> Result<(), Errno> {
+    set_capabilities_secure_bits(LOCKED)?;
+    drop_bounding_set_except(CapabilitySet::empty())?;
+    clear_ambient_capability_set()?;
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+}
+
+/// Uid 0 means nothing, uid changes fix nothing up, nothing ambient; all of it locked.
+const LOCKED: CapabilitiesSecureBits = CapabilitiesSecureBits::NO_ROOT
+    .union(CapabilitiesSecureBits::NO_ROOT_LOCKED)
+    .union(CapabilitiesSecureBits::NO_SETUID_FIXUP)
+    .union(CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED)
+    .union(CapabilitiesSecureBits::KEEP_CAPS_LOCKED)
+    .union(CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE)
+    .union(CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED);
+
+fn drop_bounding_set_except(kept: CapabilitySet) -> Result<(), Errno> {
+    for number in 0..64 {
+        if kept.bits() & (1 << number) != 0 {
+            continue;
+        }
+        match drop_from_bounding_set(number) {
+            // Beyond the last capability that this kernel knows.
+            Err(Errno::INVAL) => break,
+            result => result?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! One program in a sandbox, from its order to its evidence: its limits in time, and why it ended.
+
+use crate::clock::boottime;
+use crate::evidence::{Baseline, tasks_now};
+use crate::leaf::Leaf;
+use crate::readback;
+use crate::report::Executing;
+use crate::step::{Failure, Step};
+use crate::workspace::Workspace;
+use forkserver::wire::{Cause, Evidence, ExitStatus};
+use rustix::process::Pid;
+use std::fs::read_to_string;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// Shortest time between two looks at the CPU clock, ns: with it a kill comes at most a few ms of CPU late.
+const MIN_CPU_CHECK: u64 = 5_000_000;
+/// After the kernel said that it is about to kill for memory, how soon to look whether it has, and for how long, ns.
+const OOM_RECHECK: u64 = 1_000_000;
+const OOM_RECHECK_FOR: u64 = 200_000_000;
+
+/// What the library asked for.
+pub struct Asked {
+    pub step: u32,
+    pub last: bool,
+    /// Limits, ns.
+    pub wall: u64,
+    pub cpu: u64,
+    pub report_posture: bool,
+}
+
+pub struct Exec {
+    pub asked: Asked,
+    baseline: Baseline,
+    started: Option<Started>,
+    cause: Option<Cause>,
+    status: Option<ExitStatus>,
+    ended_at: Option<u64>,
+    /// Time the main thread was kept waiting, ns.
+    wait: u64,
+    disk_full: bool,
+    inodes_full: bool,
+    processes_seen: u64,
+    /// Until when to look closely for an OOM kill.
+    oom_until: u64,
+}
+
+struct Started {
+    at: u64,
+    program: OwnedFd,
+    next_check: u64,
+}
+
+impl Exec {
+    pub fn begin(asked: Asked, leaf: &Leaf) -> Result<Exec, Failure> {
+        Ok(Exec {
+            asked,
+            baseline: Baseline::take(leaf)?,
+            started: None,
+            cause: None,
+            status: None,
+            ended_at: None,
+            wait: 0,
+            disk_full: false,
+            inodes_full: false,
+            processes_seen: 1,
+            oom_until: 0,
+        })
+    }
+
+    /// The program runs; `pidfd` is its own.
+    pub fn started(&mut self, at: Executing, pidfd: OwnedFd) {
+        self.baseline.forgive_cpu(at.cpu);
+        self.started = Some(Started { at: at.at, program: pidfd, next_check: at.at });
+    }
+
+    /// The program's process id as we see it; `None` when it is gone.
+    pub fn program(&self) -> Option<Pid> {
+        let info = read_to_string(format!("/proc/self/fdinfo/{}", self.started.as_ref()?.program.as_raw_fd())).ok()?;
+        let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()?;
+        if pid > 0 { Pid::from_raw(pid) } else { None }
+    }
+
+    /// The main program ended by itself.
+    pub fn exited(&mut self, status: ExitStatus, at: u64, wait: u64) {
+        self.status = Some(status);
+        self.ended_at = Some(at);
+        self.wait = wait;
+    }
+
+    /// The first cause stays. What it ran into is noted before anything is killed, and with it deleted.
+    pub fn conclude(&mut self, cause: Cause, workspace: &Workspace) -> Result<(), Failure> {
+        if self.cause.is_some() {
+            return Ok(());
+        }
+        self.cause = Some(cause);
+        let full = workspace.fullness()?;
+        (self.disk_full, self.inodes_full) = (full.disk, full.inodes);
+        if self.status.is_none()
+            && let Some(program) = self.program()
+        {
+            // It may end right now and be reaped: then it did not wait long.
+            self.wait = readback::run_delay(program).unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    pub fn is_concluded(&self) -> bool {
+        self.cause.is_some()
+    }
+
+    pub fn oom_killed(&self, leaf: &Leaf) -> Result<bool, Failure> {
+        self.baseline.oom_killed(leaf)
+    }
+
+    /// The kernel is about to kill for memory: whom, its counter tells a moment later.
+    pub fn expect_oom_kill(&mut self) {
+        self.oom_until = boottime() + OOM_RECHECK_FOR;
+    }
+
+    /// When to look again.
+    pub fn next_look(&self) -> Option<u64> {
+        let started = self.started.as_ref()?;
+        let look = started.next_check.min(started.at.saturating_add(self.asked.wall));
+        Some(if self.oom_until > boottime() { look.min(boottime() + OOM_RECHECK) } else { look })
+    }
+
+    /// Which limit has been reached by now, if any.
+    pub fn look(&mut self, leaf: &Leaf, cpus: f64) -> Result<Option<Cause>, Failure> {
+        if self.baseline.oom_killed(leaf)? {
+            return Ok(Some(Cause::Memory));
+        }
+        let now = boottime();
+        let Some(started) = &mut self.started else { return Ok(None) };
+        if now >= started.at.saturating_add(self.asked.wall) {
+            return Ok(Some(Cause::WallTime));
+        }
+        if now < started.next_check {
+            return Ok(None);
+        }
+        let used = self.baseline.cpu_used(leaf)?;
+        if used >= self.asked.cpu {
+            return Ok(Some(Cause::CpuTime));
+        }
+        // It can't get there sooner than with all the CPUs that it may use.
+        let soonest = (self.asked.cpu - used) as f64 / cpus;
+        started.next_check = now.saturating_add((soonest as u64).max(MIN_CPU_CHECK));
+        self.processes_seen = self.processes_seen.max(tasks_now(leaf)?);
+        Ok(None)
+    }
+
+    /// To be called when everything of it is dead.
+    pub fn evidence(&self, leaf: &Leaf) -> Result<Evidence, Failure> {
+        let counted = self.baseline.count(leaf)?;
+        let began = self.started.as_ref().map_or_else(boottime, |started| started.at);
+        // A program that ended by itself although the kernel killed a part of it for memory did not end by itself.
+        let cause = match self.cause.ok_or(Failure::new(Step::Evidence, libc::ENODATA))? {
+            Cause::Exit | Cause::InitDied if counted.oom_kills > 0 => Cause::Memory,
+            cause => cause,
+        };
+        Ok(Evidence {
+            cause,
+            status: self.status,
+            wall_time_us: self.ended_at.unwrap_or_else(boottime).saturating_sub(began) / 1000,
+            cpu_time_us: counted.cpu / 1000,
+            cpu_wait_us: self.wait.saturating_sub(counted.throttled) / 1000,
+            memory_peak_bytes: counted.memory_peak,
+            processes_peak: counted.processes_peak.unwrap_or(self.processes_seen).max(1),
+            oom_kills: counted.oom_kills,
+            forks_refused: counted.forks_refused,
+            disk_full: self.disk_full,
+            inodes_full: self.inodes_full,
+        })
+    }
+}

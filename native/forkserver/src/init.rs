@@ -1,0 +1,196 @@
+//! PID 1 of a sandbox: builds the place, forks programs into it, reaps, and says how they ended.
+//!
+//! It never interprets anything of a job: the documents go unread to the payload, which parses them in its own short-lived memory.
+//! No panic and no destructor of the forkserver's copy runs here: each way out is `_exit`.
+
+use crate::channel::{self, Received};
+use crate::clock::{Stopwatch, boottime};
+use crate::enter::{Materials, enter};
+use crate::payload::{self, Stdio};
+use crate::readback;
+use crate::report::{Executing, Order, Report, Word};
+use crate::step::{At, Failure, Step};
+use crate::sys::{self, Cloned};
+use forkserver::wire::{ExitStatus, MAX_PACKET};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, WaitOptions, WaitStatus, setsid, wait, waitpid};
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What a clone keeps of the forkserver's descriptors.
+pub struct Inherited<'a> {
+    pub socket: BorrowedFd<'a>,
+    pub root: BorrowedFd<'a>,
+    pub workspace: BorrowedFd<'a>,
+    pub ground: &'a str,
+}
+
+/// Numbers that those have in init; everything else is closed.
+const SOCKET: RawFd = 3;
+const ROOT: RawFd = 4;
+const WORKSPACE: RawFd = 5;
+
+/// The whole life of init. Never returns: nothing of the forkserver's own code may run on in this process.
+pub fn live(inherited: &Inherited<'_>) -> ! {
+    let code = catch_unwind(AssertUnwindSafe(|| match take_over(inherited) {
+        Ok(init) => init.serve(inherited.ground),
+        Err(_) => 1,
+    }));
+    sys::exit_now(code.unwrap_or(2))
+}
+
+struct Init {
+    socket: OwnedFd,
+    buffer: Vec<u8>,
+    /// Taken when the place is built.
+    materials: Option<(OwnedFd, OwnedFd)>,
+}
+
+/// Leaves everything behind that belongs to the forkserver or to other sandboxes.
+fn take_over(inherited: &Inherited<'_>) -> Result<Init, Failure> {
+    let at = Step::CloseDescriptors;
+    let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).at(at)?;
+    // High copies first: none of the targets may be a source that is still needed.
+    let kept = [inherited.socket, inherited.root, inherited.workspace];
+    let high = kept.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 64));
+    for (fd, number) in high.into_iter().zip([SOCKET, ROOT, WORKSPACE]) {
+        let fd = std::mem::ManuallyDrop::new(fd.at(at)?);
+        sys::place(fd.as_fd(), number).at(at)?;
+    }
+    for number in 0..SOCKET {
+        sys::place(&null, number).at(at)?;
+    }
+    std::mem::forget(null);
+    sys::close_from(WORKSPACE + 1).at(at)?;
+    setsid().at(at)?;
+    // SAFETY: just placed there; the copies of the forkserver's owners of these numbers are never dropped, as init never returns.
+    let [socket, root, workspace] = [SOCKET, ROOT, WORKSPACE].map(|number| unsafe { OwnedFd::from_raw_fd(number) });
+    for fd in [&socket, &root, &workspace] {
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).at(at)?;
+    }
+    Ok(Init { socket, buffer: vec![0; MAX_PACKET], materials: Some((root, workspace)) })
+}
+
+impl Init {
+    /// Obeys orders until the forkserver is gone.
+    fn serve(mut self, ground: &str) -> i32 {
+        loop {
+            let obeyed = match channel::receive(&self.socket, &mut self.buffer, RecvFlags::empty()) {
+                Ok(Received::Message(Order::Enter { loopback }, _)) => self.build(ground, loopback),
+                Ok(Received::Message(Order::Run { last }, fds)) => self.run(fds, last),
+                Ok(Received::Nothing) => Ok(()),
+                Ok(Received::End | Received::Malformed) | Err(_) => return 0,
+            };
+            if let Err(failure) = obeyed {
+                let _ = self.report(&Report::Failed { failure }, &[]);
+                return 1;
+            }
+        }
+    }
+
+    fn report(&self, report: &Report, fds: &[BorrowedFd<'_>]) -> Result<(), Failure> {
+        channel::send(&self.socket, report, fds, SendFlags::empty()).at(Step::InitChannel)
+    }
+
+    fn build(&mut self, ground: &str, loopback: bool) -> Result<(), Failure> {
+        let (root, workspace) = self.materials.take().ok_or(Failure::new(Step::Request, libc::EALREADY))?;
+        let stages = enter(Materials { root, workspace, ground, loopback })?;
+        self.report(&Report::Ready { stages }, &[])
+    }
+
+    /// Runs one program to its end.
+    fn run(&mut self, fds: Vec<OwnedFd>, last: bool) -> Result<(), Failure> {
+        let Ok([spec, stdin, stdout, stderr]) = <[OwnedFd; 4]>::try_from(fds) else {
+            return Err(Failure::new(Step::Request, libc::EBADF));
+        };
+        let mut watch = Stopwatch::start();
+        let (words, pen) = pipe_with(PipeFlags::CLOEXEC).at(Step::ForkPayload)?;
+        let stdio = Stdio { stdin, stdout, stderr };
+        let (child, pidfd) = match sys::clone3(0).at(Step::ForkPayload)? {
+            Cloned::Child => payload::become_program(spec, stdio, pen),
+            Cloned::Parent { child, pidfd } => (child, pidfd),
+        };
+        drop((spec, stdio, pen));
+        watch.lap("fork");
+        match hear(words)? {
+            Heard::ExecFailed(errno) => {
+                waitpid(Some(child), WaitOptions::empty()).at(Step::Wait)?;
+                self.report(&Report::ExecFailed { errno }, &[])
+            }
+            Heard::Executing(at, abi) => {
+                watch.lap("exec");
+                let layers = readback::payload_layers(child, abi)?;
+                self.report(&Report::Running { at, layers, stages: watch.take() }, &[pidfd.as_fd()])?;
+                self.see_off(child, last)
+            }
+        }
+    }
+
+    /// Waits for the program, reaping whatever else dies meanwhile, and leaves nothing of it alive unless it was the last one:
+    /// then the forkserver kills this whole process tree, which is faster.
+    fn see_off(&self, child: Pid, last: bool) -> Result<(), Failure> {
+        let (status, wait) = await_child(child)?;
+        let at = boottime();
+        if !last {
+            kill_all_others()?;
+        }
+        self.report(&Report::Exited { status, at, wait }, &[])
+    }
+}
+
+enum Heard {
+    Executing(Executing, u32),
+    ExecFailed(i32),
+}
+
+/// Reads the payload's words until exec (or its death) closes the pipe.
+fn hear(words: OwnedFd) -> Result<Heard, Failure> {
+    let mut text = String::new();
+    std::fs::File::from(words).take(MAX_PACKET as u64).read_to_string(&mut text).at(Step::PayloadSilent)?;
+    let mut heard = Err(Failure::new(Step::PayloadSilent, libc::ECHILD));
+    for line in text.lines() {
+        match serde_json::from_str(line) {
+            Ok(Word::Executing { executing, landlock_abi }) => heard = Ok(Heard::Executing(executing, landlock_abi)),
+            Ok(Word::ExecFailed { errno }) => heard = Ok(Heard::ExecFailed(errno)),
+            Ok(Word::Failed { failure }) => return Err(failure),
+            Err(_) => return Err(Failure::new(Step::PayloadSilent, libc::EBADMSG)),
+        }
+    }
+    heard
+}
+
+/// How `child` ended, and how long its main thread waited for a CPU (ns).
+fn await_child(child: Pid) -> Result<(ExitStatus, u64), Failure> {
+    loop {
+        let ended = sys::peek_ended_child().at(Step::Wait)?;
+        let wait = if ended == child { readback::run_delay(child).at(Step::Evidence)? } else { 0 };
+        let reaped = waitpid(Some(ended), WaitOptions::empty()).at(Step::Wait)?;
+        if ended == child
+            && let Some((_, status)) = reaped
+        {
+            return Ok((exit_status(status)?, wait));
+        }
+    }
+}
+
+fn exit_status(status: WaitStatus) -> Result<ExitStatus, Failure> {
+    let code = status.exit_status().map(ExitStatus::Code);
+    code.or(status.terminating_signal().map(ExitStatus::Signal)).ok_or(Failure::new(Step::Wait, libc::EPROTO))
+}
+
+/// Kills and reaps everything in this pid namespace but init. A fork that is under way when the signals are given out is
+/// restarted by the kernel and then finds its own: none is missed.
+fn kill_all_others() -> Result<(), Failure> {
+    loop {
+        sys::kill_everyone_else();
+        match wait(WaitOptions::empty()) {
+            Ok(_) => {}
+            Err(Errno::CHILD) => return Ok(()),
+            Err(errno) => return Err(Failure::new(Step::Wait, errno.raw_os_error())),
+        }
+    }
+}

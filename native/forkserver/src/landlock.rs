@@ -1,0 +1,65 @@
+//! Landlock: a second opinion on the mounts, and limits on whom a job may signal or speak to.
+//!
+//! Everything that the running kernel can restrict is restricted, with hard requirements: a right that can't be denied is an error.
+
+use crate::step::{At, Failure, Step};
+use crate::sys::landlock_abi;
+use ::landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope, make_bitflags,
+};
+
+/// What a job may read and execute: all that its root file system shows.
+const ROOT: &str = "/";
+const WRITABLE: [&str; 3] = ["/work", "/tmp", "/dev/shm"];
+const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
+/// What the crate refuses, in its own words.
+type Refusal = Box<dyn std::error::Error>;
+
+/// Restricts this process and all descendants; returns the kernel's ABI. Needs no-new-privs.
+pub fn restrict(deny_tcp: bool) -> Result<u32, Failure> {
+    let number = landlock_abi().at(Step::Landlock)?;
+    let abi = ABI::from(i32::try_from(number).unwrap_or(i32::MAX));
+    let refused = |reason: String| Failure::new(Step::Landlock, libc::EINVAL).about(reason);
+    match enforce(abi, deny_tcp) {
+        Ok(RulesetStatus::FullyEnforced) => Ok(number),
+        Ok(partly) => Err(refused(format!("{partly:?}"))),
+        Err(refusal) => Err(refused(refusal.to_string())),
+    }
+}
+
+fn enforce(abi: ABI, deny_tcp: bool) -> Result<RulesetStatus, Refusal> {
+    let mut ruleset = refuse_all(abi, deny_tcp)?;
+    ruleset = rule(ruleset, ROOT, make_bitflags!(AccessFs::{ReadFile | ReadDir | Execute}))?;
+    for path in WRITABLE {
+        // Device nodes have no business there, and there are no devices to send an ioctl to.
+        ruleset = rule(
+            ruleset,
+            path,
+            AccessFs::from_all(abi) & !make_bitflags!(AccessFs::{MakeChar | MakeBlock | IoctlDev}),
+        )?;
+    }
+    for path in DEVICES {
+        ruleset = rule(ruleset, path, make_bitflags!(AccessFs::{ReadFile | WriteFile}))?;
+    }
+    Ok(ruleset.restrict_self()?.ruleset)
+}
+
+/// Refuses everything that this kernel can refuse; rules then open what is needed.
+fn refuse_all(abi: ABI, deny_tcp: bool) -> Result<RulesetCreated, Refusal> {
+    let mut ruleset =
+        Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(abi))?;
+    let (network, scopes) = (AccessNet::from_all(abi), Scope::from_all(abi));
+    if deny_tcp && !network.is_empty() {
+        ruleset = ruleset.handle_access(network)?;
+    }
+    if !scopes.is_empty() {
+        ruleset = ruleset.scope(scopes)?;
+    }
+    Ok(ruleset.create()?)
+}
+
+fn rule(ruleset: RulesetCreated, path: &str, access: BitFlags<AccessFs>) -> Result<RulesetCreated, Refusal> {
+    Ok(ruleset.add_rule(PathBeneath::new(PathFd::new(path)?, access))?)
+}

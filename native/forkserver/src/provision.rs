@@ -1,0 +1,125 @@
+//! The forkserver's half of making a sandbox: leaf, clones, workspace, and a PID 1 that waits for its order.
+
+use crate::channel;
+use crate::clock::Stopwatch;
+use crate::host::Host;
+use crate::idmap;
+use crate::init::{self, Inherited};
+use crate::leaf::Leaf;
+use crate::namespaces::KINDS;
+use crate::readback::{layer, status_line};
+use crate::report::Order;
+use crate::step::{At, Failure, Step};
+use crate::sys::{self, Cloned};
+use crate::workspace::Workspace;
+use forkserver::wire::{Layer, SandboxPlan};
+use rustix::net::SendFlags;
+use rustix::process::Pid;
+use std::fs::read_to_string;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Everything that init gets to itself.
+const NAMESPACES: i32 = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS;
+
+/// What a sandbox is made of. A field is there as soon as it was made, so that a failure halfway leaves nothing behind.
+#[derive(Default)]
+pub struct Parts {
+    pub leaf: Option<Leaf>,
+    pub workspace: Option<Workspace>,
+    pub init: Option<Init>,
+    /// Fires when the kernel is about to kill for memory.
+    pub oom: Option<OwnedFd>,
+}
+
+impl Parts {
+    pub fn leaf(&self) -> Result<&Leaf, Failure> {
+        self.leaf.as_ref().ok_or(Failure::new(Step::Leaf, libc::ENOENT))
+    }
+
+    pub fn workspace(&self) -> Result<&Workspace, Failure> {
+        self.workspace.as_ref().ok_or(Failure::new(Step::Workspace, libc::ENOENT))
+    }
+
+    pub fn init(&self) -> Result<&Init, Failure> {
+        self.init.as_ref().ok_or(Failure::new(Step::InitDied, libc::ESRCH))
+    }
+}
+
+pub struct Init {
+    pub pid: Pid,
+    pub pidfd: OwnedFd,
+    pub socket: OwnedFd,
+}
+
+/// Makes the parts; init then builds its place by itself and reports.
+pub fn provision(
+    parts: &mut Parts,
+    serial: u64,
+    plan: &SandboxPlan,
+    host: &Host,
+    watch: &mut Stopwatch,
+) -> Result<(), Failure> {
+    let uid = host.uid(plan)?;
+    let leaf = parts.leaf.insert(host.hierarchies.make_leaf(serial)?);
+    parts.oom = Some(leaf.watch_oom().at(Step::OomEvents)?);
+    watch.lap("leaf");
+    let root = host.roots.clone_root(&plan.root)?;
+    watch.lap("tree");
+    let workspace = parts.workspace.insert(Workspace::make(uid)?);
+    watch.lap("workspace");
+    let init = parts.init.insert(clone_init(&root, workspace, host)?);
+    workspace.mount = None;
+    watch.lap("clone");
+    idmap::map(init.pid, uid)?;
+    watch.lap("maps");
+    leaf.enter(init.pid).at(Step::LeafEnter)?;
+    idmap::offer_to_oom_killer(init.pid).at(Step::OomScore)?;
+    watch.lap("attach");
+    let order = Order::Enter { loopback: plan.loopback };
+    channel::send(&init.socket, &order, &[], SendFlags::DONTWAIT).at(Step::InitChannel)
+}
+
+fn clone_init(root: &OwnedFd, workspace: &Workspace, host: &Host) -> Result<Init, Failure> {
+    let (ours, theirs) = channel::pair().at(Step::InitChannel)?;
+    let mount = workspace.mount.as_ref().ok_or(Failure::new(Step::Request, libc::EALREADY))?;
+    match sys::clone3(NAMESPACES).at(Step::CloneInit)? {
+        Cloned::Child => init::live(&Inherited {
+            socket: theirs.as_fd(),
+            root: root.as_fd(),
+            workspace: mount.as_fd(),
+            ground: &host.plan.stage_dir,
+        }),
+        Cloned::Parent { child, pidfd } => Ok(Init { pid: child, pidfd, socket: ours }),
+    }
+}
+
+/// The layers that a sandbox has once init is ready, each looked up from outside.
+pub fn layers(parts: &Parts, uid: u32, host: &Host) -> Result<Vec<Layer>, Failure> {
+    let pid = parts.init()?.pid.as_raw_nonzero().get();
+    let apart = host.namespaces.apart(pid).at(Step::CheckNamespaces)?;
+    if let Some((kind, _)) = KINDS.iter().find(|(kind, _)| !apart.contains(kind)) {
+        return Err(Failure::new(Step::CheckNamespaces, libc::EPROTO).about(*kind));
+    }
+    check_ids(pid, uid)?;
+    let mut layers: Vec<Layer> = KINDS.iter().map(|(_, name)| layer(name, None)).collect();
+    layers.extend([layer("uid", Some(uid.to_string())), layer("readonly-root", None), layer("workspace-quota", None)]);
+    layers.extend(["cgroup-memory", "cgroup-pids", "cgroup-cpu"].map(|name| layer(name, Some("v1".to_owned()))));
+    Ok(layers)
+}
+
+/// All four uids and gids are the slot's, and there is no other group.
+fn check_ids(pid: i32, uid: u32) -> Result<(), Failure> {
+    let status = read_to_string(format!("/proc/{pid}/status")).at(Step::SwitchIds)?;
+    let all_four = [uid.to_string(), uid.to_string(), uid.to_string(), uid.to_string()].join("\t");
+    let held = |key, expected: &str| status_line(&status, key).is_some_and(|value| value == expected);
+    if held("Uid", &all_four) && held("Gid", &all_four) && held("Groups", "") {
+        Ok(())
+    } else {
+        Err(Failure::new(Step::SwitchIds, libc::EPROTO))
+    }
+}

@@ -1,0 +1,69 @@
+//! What a sandbox's PID 1 (`init`) and the forkserver, and the payload before exec and its init, tell each other.
+//!
+//! ```text
+//! forkserver                      init                               payload
+//!   Order::Enter             ->
+//!                            <-   Report::Ready
+//!   Order::Run + [spec,0,1,2] ->  clone                         ->
+//!                                                               <-   Word::Executing, end of pipe: exec succeeded
+//!                            <-   Report::Running + [pidfd]
+//!                            <-   Report::Exited
+//!                                                               or   Word::ExecFailed -> Report::ExecFailed
+//!                                                               or   Word::Failed     -> Report::Failed
+//! ```
+
+use crate::step::Failure;
+use forkserver::wire::{ExitStatus, Layer, Stage};
+use serde::{Deserialize, Serialize};
+
+/// Forkserver to init.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Order {
+    /// The maps are written and init is in its leaf: build the place.
+    Enter { loopback: bool },
+    /// Run one program; carries the `ExecSpec` memfd, stdin, stdout, stderr.
+    Run { last: bool },
+}
+
+/// Init to forkserver.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Report {
+    Ready {
+        stages: Vec<Stage>,
+    },
+    /// Exec succeeded; carries a pidfd of the program. Times: nanoseconds.
+    Running {
+        at: Executing,
+        layers: Vec<Layer>,
+        stages: Vec<Stage>,
+    },
+    ExecFailed {
+        errno: i32,
+    },
+    /// The program ended at `at` (boot time, ns). Unless it was the last one everything else in the sandbox is dead.
+    Exited {
+        status: ExitStatus,
+        at: u64,
+        wait: u64,
+    },
+    Failed {
+        failure: Failure,
+    },
+}
+
+/// The moment before exec.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Executing {
+    /// Boot time, ns.
+    pub at: u64,
+    /// CPU that our own set-up of the payload used, ns.
+    pub cpu: u64,
+}
+
+/// Payload to init, a line of JSON each on a pipe that exec closes.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Word {
+    Executing { executing: Executing, landlock_abi: u32 },
+    ExecFailed { errno: i32 },
+    Failed { failure: Failure },
+}

@@ -1,0 +1,25 @@
+//! Limits of a single process. Memory, processes and CPU are the cgroup's: `RLIMIT_AS` and `RLIMIT_NPROC` would only say it worse.
+
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// Bytes of stack: the usual size, also as the most that can be asked for.
+const STACK: u64 = 8 * 1024 * 1024;
+/// Signals that may be queued: enough for real-time signals and timers, little enough not to matter as kernel memory.
+const PENDING_SIGNALS: u64 = 1024;
+
+pub fn apply(open_files: u64, file_size_bytes: u64) -> Result<(), Errno> {
+    let limits = [
+        (Resource::Core, 0),
+        (Resource::Nofile, open_files),
+        (Resource::Fsize, file_size_bytes),
+        (Resource::Stack, STACK),
+        (Resource::Memlock, 0),
+        (Resource::Msgqueue, 0),
+        (Resource::Sigpending, PENDING_SIGNALS),
+    ];
+    for (resource, limit) in limits {
+        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,262 @@
+//! Every step that can fail, by name: our failures say where, with which errno, and what to do about it.
+
+use forkserver::wire::StepError;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A step of ours. The guest's failures are never one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    // start
+    SealedCopy,
+    ControlSocket,
+    ClearGroups,
+    PidNamespace,
+    OwnMounts,
+    OwnProc,
+    OwnCapabilities,
+    SingleThread,
+    EventLoop,
+    // requests
+    Version,
+    Request,
+    HostPlan,
+    // root file systems
+    StageRoot,
+    StageBind,
+    StageDevice,
+    StageCopy,
+    StageLock,
+    // provision
+    Leaf,
+    LeafEnter,
+    OomScore,
+    OomEvents,
+    CloneTree,
+    Workspace,
+    CloneInit,
+    UidMap,
+    GidMap,
+    InitChannel,
+    InitSilent,
+    InitDied,
+    // in the sandbox's PID 1
+    CloseDescriptors,
+    SwitchIds,
+    NamespaceLimits,
+    PrivateMounts,
+    AttachRoot,
+    AttachWorkspace,
+    MountProc,
+    PivotRoot,
+    DetachOldRoot,
+    CheckRoot,
+    HostName,
+    Loopback,
+    CgroupNamespace,
+    LockMounts,
+    ParentDeathSignal,
+    CheckNamespaces,
+    // claim
+    MemoryLimit,
+    PidsLimit,
+    CpuLimit,
+    WorkspaceLimit,
+    // exec
+    ExecSpec,
+    ChownPipe,
+    ForkPayload,
+    Session,
+    Stdio,
+    Rlimits,
+    Capabilities,
+    NoNewPrivs,
+    Landlock,
+    Seccomp,
+    ReadBack,
+    PayloadSilent,
+    // end
+    Wait,
+    Evidence,
+    Quarantine,
+    RemoveLeaf,
+}
+
+impl Step {
+    /// The layer (a name of the result's closed set) that can't hold when this step fails.
+    pub fn layer(self) -> Option<&'static str> {
+        Some(match self {
+            Step::CloneInit | Step::UidMap | Step::GidMap | Step::NamespaceLimits => "user-namespace",
+            Step::PidNamespace | Step::MountProc | Step::OwnProc => "pid-namespace",
+            Step::OwnMounts | Step::PrivateMounts | Step::CheckNamespaces | Step::DetachOldRoot => "mount-namespace",
+            Step::StageRoot | Step::StageBind | Step::StageDevice | Step::StageCopy | Step::StageLock => {
+                "readonly-root"
+            }
+            Step::CloneTree | Step::AttachRoot | Step::PivotRoot | Step::CheckRoot | Step::LockMounts => {
+                "readonly-root"
+            }
+            Step::Workspace | Step::AttachWorkspace | Step::WorkspaceLimit => "workspace-quota",
+            Step::ClearGroups | Step::SwitchIds => "uid",
+            Step::HostName => "uts-namespace",
+            Step::Loopback => "network-namespace",
+            Step::CgroupNamespace => "cgroup-namespace",
+            Step::MemoryLimit | Step::OomEvents => "cgroup-memory",
+            Step::PidsLimit => "cgroup-pids",
+            Step::CpuLimit => "cgroup-cpu",
+            Step::Rlimits => "rlimits",
+            Step::Capabilities => "capabilities",
+            Step::NoNewPrivs => "no-new-privs",
+            Step::Landlock => "landlock",
+            Step::Seccomp => "seccomp",
+            _ => return None,
+        })
+    }
+
+    /// What the operator can do about it.
+    fn remedy(self) -> &'static str {
+        match self {
+            Step::SealedCopy => {
+                "the program must be able to copy itself into a sealed memfd: check vm.memfd_noexec and free memory"
+            }
+            Step::ControlSocket => {
+                "this program is started by bullpen-worker with its control socket on descriptor 3, not by hand"
+            }
+            Step::ClearGroups | Step::PidNamespace | Step::OwnMounts | Step::OwnProc | Step::OwnCapabilities => {
+                "run the worker as root, outside of a container that drops CAP_SYS_ADMIN or masks /proc"
+            }
+            Step::Version => "worker and forkserver are of different builds: build both again",
+            Step::Request => {
+                "the worker asked for something that this sandbox's state does not allow: a defect of ours"
+            }
+            Step::HostPlan => "check runDir, uids and the cgroup mount points of the worker's configuration",
+            Step::StageRoot | Step::StageBind | Step::StageCopy => {
+                "check rootFilesystems in the worker's configuration against this host's paths"
+            }
+            Step::StageDevice => {
+                "the host's /dev must have null, zero, full, random and urandom with their usual numbers"
+            }
+            Step::Leaf | Step::RemoveLeaf | Step::LeafEnter => {
+                "the cgroup v1 hierarchies memory, pids, cpu and cpuacct must be mounted and writable"
+            }
+            Step::CloneInit | Step::UidMap | Step::GidMap => {
+                "check user.max_user_namespaces and the other user.max_*_namespaces, and that user namespaces are enabled"
+            }
+            Step::MountProc => "the worker's own /proc must not be masked: a new one could reveal more and is refused",
+            Step::MemoryLimit => {
+                "needs memory.limit_in_bytes and memory.memsw.limit_in_bytes (boot with swapaccount=1)"
+            }
+            Step::PidsLimit | Step::CpuLimit => "the controller must be compiled in and its hierarchy writable",
+            Step::Rlimits => "openFiles must not be above this worker's own hard limit (ulimit -Hn)",
+            Step::Landlock => "needs a kernel with Landlock enabled (lsm=…,landlock)",
+            Step::Seccomp => "the compiled filter was refused: a defect of ours, or a kernel without seccomp filters",
+            Step::InitSilent | Step::PayloadSilent => {
+                "set-up took longer than its deadline: the machine is overloaded, or a mount hangs"
+            }
+            Step::Quarantine => "processes of this sandbox do not die (uninterruptible I/O?): look at its cgroup leaf",
+            _ => "see the errno; this step works on the kernels that the host check accepts",
+        }
+    }
+}
+
+/// A step that failed, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub step: Step,
+    pub errno: i32,
+    /// Which of several things it was about (a path of the configuration, a file of a cgroup).
+    pub about: Option<String>,
+}
+
+impl Failure {
+    pub fn new(step: Step, errno: i32) -> Failure {
+        Failure { step, errno, about: None }
+    }
+
+    pub fn about(mut self, what: impl Into<String>) -> Failure {
+        self.about = Some(what.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({})", self.step, errno_name(self.errno))?;
+        if let Some(about) = &self.about {
+            write!(f, " {about}")?;
+        }
+        write!(f, ": {}", self.step.remedy())
+    }
+}
+
+impl From<Failure> for StepError {
+    fn from(failure: Failure) -> StepError {
+        StepError {
+            step: format!("{:?}", failure.step),
+            errno: failure.errno,
+            layer: failure.step.layer().map(str::to_owned),
+            message: failure.to_string(),
+        }
+    }
+}
+
+/// Names the step of a result: `mount(…).at(Step::MountProc)?`.
+pub trait At<T> {
+    fn at(self, step: Step) -> Result<T, Failure>;
+}
+
+impl<T> At<T> for rustix::io::Result<T> {
+    fn at(self, step: Step) -> Result<T, Failure> {
+        self.map_err(|errno| Failure::new(step, errno.raw_os_error()))
+    }
+}
+
+impl<T> At<T> for std::io::Result<T> {
+    fn at(self, step: Step) -> Result<T, Failure> {
+        self.map_err(|error| Failure::new(step, error.raw_os_error().unwrap_or(libc::EIO)))
+    }
+}
+
+/// Symbolic name of the errnos that occur here; others as their number.
+fn errno_name(errno: i32) -> String {
+    let name = match errno {
+        libc::EPERM => "EPERM",
+        libc::ENOENT => "ENOENT",
+        libc::ESRCH => "ESRCH",
+        libc::EINTR => "EINTR",
+        libc::EIO => "EIO",
+        libc::E2BIG => "E2BIG",
+        libc::EBADF => "EBADF",
+        libc::ECHILD => "ECHILD",
+        libc::EAGAIN => "EAGAIN",
+        libc::ENOMEM => "ENOMEM",
+        libc::EACCES => "EACCES",
+        libc::EFAULT => "EFAULT",
+        libc::EBUSY => "EBUSY",
+        libc::EEXIST => "EEXIST",
+        libc::EXDEV => "EXDEV",
+        libc::ENODEV => "ENODEV",
+        libc::ENOTDIR => "ENOTDIR",
+        libc::EISDIR => "EISDIR",
+        libc::EINVAL => "EINVAL",
+        libc::ENFILE => "ENFILE",
+        libc::EMFILE => "EMFILE",
+        libc::EFBIG => "EFBIG",
+        libc::ENOSPC => "ENOSPC",
+        libc::EROFS => "EROFS",
+        libc::EPIPE => "EPIPE",
+        libc::ERANGE => "ERANGE",
+        libc::ENAMETOOLONG => "ENAMETOOLONG",
+        libc::ENOSYS => "ENOSYS",
+        libc::ENOTEMPTY => "ENOTEMPTY",
+        libc::ELOOP => "ELOOP",
+        libc::EPROTO => "EPROTO",
+        libc::EBADMSG => "EBADMSG",
+        libc::EOVERFLOW => "EOVERFLOW",
+        libc::EUSERS => "EUSERS",
+        libc::EMSGSIZE => "EMSGSIZE",
+        libc::EOPNOTSUPP => "EOPNOTSUPP",
+        libc::ETIMEDOUT => "ETIMEDOUT",
+        other => return format!("errno {other}"),
+    };
+    name.to_owned()
+}

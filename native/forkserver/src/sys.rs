@@ -1,0 +1,187 @@
+//! System calls that no crate of ours offers, one function each.
+
+use rustix::io::Errno;
+use rustix::process::Pid;
+use std::ffi::{CStr, c_char, c_int, c_long};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+fn check(result: c_long) -> Result<c_long, Errno> {
+    if result < 0 {
+        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+        return Err(Errno::from_raw_os_error(errno));
+    }
+    Ok(result)
+}
+
+/// `CLONE_CLEAR_SIGHAND` (libc's constant overflows its type).
+const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+
+/// Who one is after [`clone3`].
+pub enum Cloned {
+    Parent { child: Pid, pidfd: OwnedFd },
+    Child,
+}
+
+/// `clone3` without shared memory: a fork with namespaces, a pidfd, and all signal handlers reset.
+///
+/// Only to be called from a single-threaded process: the child is a full copy and may do what it likes.
+pub fn clone3(namespaces: c_int) -> Result<Cloned, Errno> {
+    let mut pidfd: RawFd = -1;
+    // SAFETY: all-zero is a valid `clone_args`.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = namespaces as u64 | libc::CLONE_PIDFD as u64 | CLEAR_SIGHAND;
+    args.pidfd = &raw mut pidfd as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    // SAFETY: `args` outlives the call and its `pidfd` points to a live variable; without CLONE_VM the child has its own copy of everything.
+    let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) })?;
+    let Some(child) = Pid::from_raw(pid as i32) else { return Ok(Cloned::Child) };
+    // SAFETY: the kernel has just opened it for us and nobody else knows it.
+    Ok(Cloned::Parent { child, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
+}
+
+/// Sets and clears attributes (`MOUNT_ATTR_*`) of a mount, or of the whole tree below it.
+pub fn mount_setattr(mount: impl AsFd, set: u64, clear: u64, recursive: bool) -> Result<(), Errno> {
+    let attr = libc::mount_attr { attr_set: set, attr_clr: clear, propagation: 0, userns_fd: 0 };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    let fd = mount.as_fd().as_raw_fd();
+    let empty: *const c_char = c"".as_ptr();
+    // SAFETY: the path is a valid C string and `attr` outlives the call.
+    check(unsafe {
+        libc::syscall(libc::SYS_mount_setattr, fd, empty, flags, &raw const attr, size_of::<libc::mount_attr>())
+    })
+    .map(drop)
+}
+
+/// Closes every descriptor from `first` on.
+///
+/// The caller must not use (or drop) an `OwnedFd` of that range afterwards; it is called only in fresh children that keep none.
+pub fn close_from(first: RawFd) -> Result<(), Errno> {
+    // SAFETY: closing is memory-safe; the doc above says who may call it.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) }).map(drop)
+}
+
+/// Makes `to` refer to what `from` refers to, for good (not closed on exec).
+pub fn place(from: impl AsFd, to: RawFd) -> Result<(), Errno> {
+    // SAFETY: dup2 is memory-safe; `to` is one of the numbers that fresh children give away by plan.
+    check(unsafe { libc::dup2(from.as_fd().as_raw_fd(), to) }.into()).map(drop)
+}
+
+/// The Landlock ABI that this kernel speaks; an error where Landlock is not there or not enabled.
+pub fn landlock_abi() -> Result<u32, Errno> {
+    const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
+    let none = std::ptr::null::<u8>();
+    // SAFETY: with this flag the kernel takes no attributes and only answers a number.
+    check(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0usize, LANDLOCK_CREATE_RULESET_VERSION) })
+        .map(|abi| abi as u32)
+}
+
+/// Installs a seccomp filter on this (single) thread. Needs no-new-privs.
+pub fn install_seccomp(filter: &[libc::sock_filter]) -> Result<(), Errno> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?,
+        filter: filter.as_ptr().cast_mut(),
+    };
+    // SAFETY: `program` and the instructions it points to outlive the call; the kernel only reads them.
+    check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) }).map(drop)
+}
+
+/// Drops one capability from the bounding set; `EINVAL` when the kernel knows no such number.
+pub fn drop_from_bounding_set(capability: u64) -> Result<(), Errno> {
+    // SAFETY: this prctl takes plain numbers only.
+    check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) }.into()).map(drop)
+}
+
+/// `execve`; returns only when it failed. Both lists end with a null pointer, which [`Strings`] sees to.
+pub fn execve(path: &CStr, argv: &Strings, envp: &Strings) -> Errno {
+    // SAFETY: all three are valid, null-terminated and outlive the call.
+    unsafe { libc::execve(path.as_ptr(), argv.pointers.as_ptr(), envp.pointers.as_ptr()) };
+    Errno::from_raw_os_error(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// `execveat` of an open file itself.
+pub fn execute_file(file: impl AsFd, argv: &Strings, envp: &Strings) -> Errno {
+    let fd = file.as_fd().as_raw_fd();
+    // SAFETY: as for `execve`.
+    unsafe {
+        libc::execveat(
+            fd,
+            c"".as_ptr(),
+            argv.pointers.as_ptr().cast(),
+            envp.pointers.as_ptr().cast(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    Errno::from_raw_os_error(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// Strings as exec wants them.
+pub struct Strings {
+    pointers: Vec<*const c_char>,
+    _owned: Vec<std::ffi::CString>,
+}
+
+impl Strings {
+    pub fn new(strings: Vec<std::ffi::CString>) -> Strings {
+        let mut pointers: Vec<*const c_char> = strings.iter().map(|string| string.as_ptr()).collect();
+        pointers.push(std::ptr::null());
+        Strings { pointers, _owned: strings }
+    }
+}
+
+/// Every signal to its default, none blocked: what a program expects at its start. Rust's runtime ignores SIGPIPE, and
+/// whoever started us may have ignored others; a child inherits it all.
+pub fn reset_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: setting the default action is always sound; SIGKILL and SIGSTOP just answer EINVAL.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: the set is initialised by sigemptyset before it is used.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
+/// Brings `lo` of the current network namespace up.
+pub fn raise_loopback() -> Result<(), Errno> {
+    let socket = rustix::net::socket_with(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::DGRAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?;
+    // SAFETY: all-zero is a valid `ifreq`.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[0] = b'l' as c_char;
+    request.ifr_name[1] = b'o' as c_char;
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
+    // SAFETY: the request is an initialised `ifreq` that outlives the call.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) }.into()).map(drop)
+}
+
+/// Waits until some child has ended and names it, without reaping it.
+pub fn peek_ended_child() -> Result<Pid, Errno> {
+    // SAFETY: all-zero is a valid `siginfo_t`, and it outlives the call.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: as above.
+        match check(unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOWAIT) }.into()) {
+            Err(Errno::INTR) => {}
+            // SAFETY: waitid succeeded, so the union holds what it describes for SIGCHLD.
+            result => return result.and_then(|_| Pid::from_raw(unsafe { info.si_pid() }).ok_or(Errno::CHILD)),
+        }
+    }
+}
+
+/// SIGKILL to everything in this pid namespace but its PID 1, which is who calls.
+pub fn kill_everyone_else() {
+    // SAFETY: kill is memory-safe. `ESRCH` (nobody there) is as good as done.
+    unsafe { libc::kill(-1, libc::SIGKILL) };
+}
+
+/// Ends this process at once: no destructors, no exit handlers (they belong to the process it was forked from).
+pub fn exit_now(code: c_int) -> ! {
+    // SAFETY: always sound.
+    unsafe { libc::_exit(code) }
+}

@@ -1,0 +1,70 @@
+//! Everything that a job may write: one tmpfs of its own, with `work`, `tmp` and `shm` in it.
+//!
+//! The forkserver (and, by a descriptor, the library) reaches it without a path: the job can't put a link in the way.
+
+use crate::mounts::{self, WRITABLE};
+use crate::step::{At, Failure, Step};
+use rustix::fs::{Mode, fstatfs, mkdirat};
+use rustix::mount::{FsPickFlags, fsconfig_reconfigure, fsconfig_set_string, fspick};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// The root of the file system and its three directories: inodes that aren't the job's.
+const OWN_INODES: u64 = 4;
+/// Size until the job's own limits are known: nothing is to be put there before.
+const EMPTY: (u64, u64) = (4096, OWN_INODES);
+
+pub struct Workspace {
+    /// Detached; the sandbox attaches it. Dropped when it has.
+    pub mount: Option<OwnedFd>,
+    /// Its root, open for directory operations.
+    pub root: OwnedFd,
+}
+
+/// How much of it is used up.
+pub struct Fullness {
+    pub disk: bool,
+    pub inodes: bool,
+}
+
+impl Workspace {
+    /// Makes it for a slot's `id` (the host's number, uid and gid alike).
+    pub fn make(id: u32) -> Result<Workspace, Failure> {
+        let (size, inodes, owner) = (EMPTY.0.to_string(), EMPTY.1.to_string(), id.to_string());
+        let options = [("size", &*size), ("nr_inodes", &*inodes), ("uid", &*owner), ("gid", &*owner), ("mode", "0700")];
+        let mount = mounts::create("tmpfs", &options, WRITABLE).at(Step::Workspace)?;
+        let root = mounts::open_root(&mount).at(Step::Workspace)?;
+        for (name, mode) in [("work", 0o755), ("tmp", 0o1777), ("shm", 0o1777)] {
+            make_directory(&root, name, mode, id)?;
+        }
+        Ok(Workspace { mount: Some(mount), root })
+    }
+
+    /// Sets the job's limits and reads them back.
+    pub fn limit(&self, bytes: u64, inodes: u64) -> Result<(), Failure> {
+        let context = fspick(&self.root, "", FsPickFlags::FSPICK_EMPTY_PATH | FsPickFlags::FSPICK_CLOEXEC)
+            .at(Step::WorkspaceLimit)?;
+        fsconfig_set_string(&context, "size", bytes.to_string()).at(Step::WorkspaceLimit)?;
+        fsconfig_set_string(&context, "nr_inodes", (inodes + OWN_INODES).to_string()).at(Step::WorkspaceLimit)?;
+        fsconfig_reconfigure(&context).at(Step::WorkspaceLimit)?;
+        let now = fstatfs(&self.root).at(Step::WorkspaceLimit)?;
+        let page = now.f_bsize.unsigned_abs();
+        if now.f_blocks != bytes.div_ceil(page) || now.f_files != inodes + OWN_INODES {
+            return Err(Failure::new(Step::WorkspaceLimit, libc::ERANGE));
+        }
+        Ok(())
+    }
+
+    /// Is there room left for one page, for one file?
+    pub fn fullness(&self) -> Result<Fullness, Failure> {
+        let now = fstatfs(&self.root).at(Step::Evidence)?;
+        Ok(Fullness { disk: now.f_bfree == 0, inodes: now.f_ffree == 0 })
+    }
+}
+
+fn make_directory(root: impl AsFd, name: &str, mode: u32, id: u32) -> Result<(), Failure> {
+    use rustix::fs::{AtFlags, Gid, Uid, chmodat, chownat};
+    mkdirat(&root, name, Mode::from_raw_mode(0o700)).at(Step::Workspace)?;
+    chmodat(&root, name, Mode::from_raw_mode(mode), AtFlags::empty()).at(Step::Workspace)?;
+    chownat(&root, name, Some(Uid::from_raw(id)), Some(Gid::from_raw(id)), AtFlags::SYMLINK_NOFOLLOW)
+        .at(Step::Workspace)
+}
