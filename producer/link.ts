@@ -3,6 +3,7 @@ import { type Bounds, TimeUp, within } from './within.ts';
 
 const RETRY_STEP_MS = 50;
 const RETRY_MAX_MS = 1000;
+const DISCONNECT_TIMEOUT_MS = 200;
 
 /**
  * The producer's one command connection: made at the first use, made again whenever it is lost. Nothing is queued while it is away, and
@@ -19,6 +20,8 @@ export class Link {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
+      // ioredis keeps the process alive for as long, even if there was no connection to end.
+      disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       retryStrategy: (attempt) => Math.min(attempt * RETRY_STEP_MS, RETRY_MAX_MS),
     });
     this.redis.on('error', (error) => {
@@ -32,6 +35,7 @@ export class Link {
 
   /** Waits until Redis takes commands. Rejects with the connection's own error when the time is up, or with a signal's reason. */
   async ready(bounds: Bounds): Promise<void> {
+    for (const signal of bounds.signals) signal?.throwIfAborted();
     if (this.redis.status === 'ready') return;
     if (this.redis.status === 'wait') this.redis.connect().catch(() => undefined);
     try {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { BlobCorruptError } from '../protocol/index.ts';
 import { readResult } from '../schemas/parse.ts';
 import type { Result } from '../schemas/types.ts';
 import { ResultCorruptError, ResultExpiredError } from './errors.ts';
@@ -9,7 +10,7 @@ export interface StoredResult {
   sha256: string;
 }
 
-/** Fetches what lies under a `sha256:…` reference; `null` when it is no longer kept. */
+/** Fetches what lies under a `sha256:…` reference; `null` when it is no longer kept, `BlobCorruptError` when it was changed. */
 export type FetchBlob = (reference: string) => Promise<Uint8Array | null>;
 
 /** Anything that holds content: a stream or an artifact of a result, a file or the stdin of a job. */
@@ -35,11 +36,12 @@ export async function contentBytes(id: string, content: ContentHolder, fetch: Fe
   if (content.text !== undefined) return Buffer.from(content.text);
   if (content.base64 !== undefined) return Buffer.from(content.base64, 'base64');
   if (content.blob === undefined) throw new TypeError('content has none of text, base64 and blob');
-  const bytes = await fetch(content.blob);
-  if (bytes !== null && `sha256:${sha256(bytes)}` !== content.blob) {
-    throw new ResultCorruptError(id, `the sha256 of blob ${content.blob} differs`);
+  try {
+    return await fetch(content.blob);
+  } catch (error) {
+    if (error instanceof BlobCorruptError) throw new ResultCorruptError(id, `the sha256 of ${content.blob} differs`);
+    throw error;
   }
-  return bytes;
 }
 
 function holders(result: Result): ContentHolder[] {

@@ -12,6 +12,8 @@ export interface Bounds {
 
 /** Settles as `work` does, unless the time is up first (`TimeUp`) or a signal aborts (its reason). */
 export async function within<T>(work: Promise<T>, { ms, signals }: Bounds): Promise<T> {
+  // The work may fail after it is waited for no more.
+  work.catch(() => undefined);
   const given = signals.filter((signal) => signal !== undefined);
   for (const signal of given) signal.throwIfAborted();
   const cleanups: (() => void)[] = [];
