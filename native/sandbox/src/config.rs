@@ -22,8 +22,9 @@ pub struct Config {
     pub worker: WorkerConfig,
 }
 
-/// The worker configuration document. Fields that only the worker reads are kept so that the document stays closed.
+/// The worker configuration document. Fields that only the worker reads stand here so that the document stays closed.
 #[derive(Debug, Clone, Deserialize)]
+#[expect(dead_code, reason = "the worker's own fields")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkerConfig {
     pub version: u32,

@@ -84,6 +84,7 @@ impl From<BackendError> for Failure {
             BackendError::Died => Failure::new(Step::Forkserver, "died", "the forkserver died, and every sandbox with it"),
             BackendError::Resting(_) => Failure::new(Step::Forkserver, "resting", "the forkserver died repeatedly and is not started again yet"),
             BackendError::NotStarted(_) => Failure::new(Step::Forkserver, "not-started", "the forkserver could not be started"),
+            BackendError::NotRemoved(_) => Failure::new(Step::Forkserver, "not-removed", "a sandbox could not be removed"),
             BackendError::Silent(request) => Failure::new(Step::Forkserver, "silent", format!("the forkserver did not answer in time: {request}")),
             BackendError::Confused { request, .. } => Failure::new(Step::Forkserver, "confused", format!("the forkserver gave an unexpected answer to {request}")),
             BackendError::System { call, errno } => Failure::system(Step::Forkserver, call, rustix::io::Errno::from_raw_os_error(errno)),

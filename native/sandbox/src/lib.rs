@@ -8,16 +8,26 @@
 //! does is a value in the result document, what we fail to do is `failed` or `unavailable` there, naming its step or layer.
 
 mod backend;
+mod clock;
 mod config;
+mod control;
 pub mod door;
 pub mod engine;
 mod failure;
+mod house;
+mod inputs;
 pub mod lease;
+mod live;
 mod outcome;
+mod output;
 mod plan;
 mod policy;
+mod pool;
+mod result;
+mod run;
 mod runtime;
 pub mod seccomp;
+mod slots;
 pub mod workspace;
 
 pub use engine::{Engine, EngineError, Execution};

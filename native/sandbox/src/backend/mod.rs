@@ -37,15 +37,23 @@ pub struct Template {
 /// A way to make sandboxes.
 pub trait Backend: Send + Sync {
     /// Makes a sandbox, runs a program in it and reports every layer, held or not. `slot` must be free.
-    fn probe(&self, slot: u32) -> Answer<'_, Vec<ProbedLayer>>;
+    fn probe(&self, slot: u32) -> Pin<Box<dyn Future<Output = Probed> + Send + '_>>;
     /// Makes a sandbox. No two live ones may share a `slot`.
     fn provision<'a>(&'a self, template: &'a Template, slot: u32) -> Answer<'a, Box<dyn Sandbox>>;
     /// Ends everything that the backend has started.
     fn close(&self) -> Answer<'_, ()>;
 }
 
+/// What a probe found.
+#[derive(Debug)]
+pub struct Probed {
+    pub layers: Vec<ProbedLayer>,
+    /// Nothing is left of the attempt: its slot may be used again.
+    pub clean: bool,
+}
+
 /// One prepared, confined place. It belongs to one job and is then destroyed.
-pub trait Sandbox: Send {
+pub trait Sandbox: Send + Sync {
     /// Root of its writable file system (`work/`, `tmp/`, `shm/`).
     fn directory(&self) -> BorrowedFd<'_>;
     /// Host uid and gid of what runs in it.
@@ -116,12 +124,20 @@ pub enum BackendError {
     /// It said something that does not belong there.
     #[error("unexpected answer to {request}: {answer}")]
     Confused { request: &'static str, answer: String },
+    /// A sandbox could not be removed: something may still run in it.
+    #[error("not removed: {0}")]
+    NotRemoved(Box<BackendError>),
     /// A system call of our own failed.
     #[error("{call}: errno {errno}")]
     System { call: &'static str, errno: i32 },
 }
 
 impl BackendError {
+    /// Whether nothing can be left of a sandbox whose making failed like this.
+    pub fn is_clean(&self) -> bool {
+        matches!(self, BackendError::Step { .. } | BackendError::Died | BackendError::Resting(_) | BackendError::NotStarted(_))
+    }
+
     /// A failed system call of our own.
     pub fn system(call: &'static str) -> impl FnOnce(rustix::io::Errno) -> BackendError {
         move |errno| BackendError::System { call, errno: errno.raw_os_error() }

@@ -11,6 +11,7 @@ mod socket;
 mod spawn;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,10 +21,9 @@ use tokio::sync::Mutex;
 
 use self::link::Link;
 use self::sandbox::Place;
-use super::{Answer, Backend, BackendError, Sandbox, Template};
+use super::{Answer, Backend, BackendError, Probed, Sandbox, Template};
 use crate::config::UidRange;
 use crate::door::document::Loopback;
-use crate::policy::layers::ProbedLayer;
 
 /// The backend's name in policies and results.
 pub const NAME: &str = "process";
@@ -129,8 +129,8 @@ impl Starts {
 }
 
 impl Backend for Process {
-    fn probe(&self, slot: u32) -> Answer<'_, Vec<ProbedLayer>> {
-        Box::pin(async move { Ok(self.try_every_layer(slot).await) })
+    fn probe(&self, slot: u32) -> Pin<Box<dyn Future<Output = Probed> + Send + '_>> {
+        Box::pin(self.try_every_layer(slot))
     }
 
     fn provision<'a>(&'a self, template: &'a Template, slot: u32) -> Answer<'a, Box<dyn Sandbox>> {

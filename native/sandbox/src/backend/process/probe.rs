@@ -9,7 +9,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::Process;
 use super::sandbox::Place;
-use crate::backend::{BackendError, Launch, Program, Sandbox, Template};
+use crate::backend::{BackendError, Launch, Probed, Program, Sandbox, Template};
 use crate::config::UidRange;
 use crate::door::document::Loopback;
 use crate::failure::Failure;
@@ -28,15 +28,16 @@ struct Seen {
 
 impl Process {
     /// Tries every layer. Fails only as a report in which layers don't hold.
-    pub(super) async fn try_every_layer(&self, slot: u32) -> Vec<ProbedLayer> {
+    pub(super) async fn try_every_layer(&self, slot: u32) -> Probed {
         let missing = &self.hierarchies.missing;
         if !missing.is_empty() {
             let why = |layer: &str| missing.iter().find(|(name, _)| *name == layer).map(|(_, why)| why.clone());
-            return report(|layer| Err(why(layer).unwrap_or_else(|| "not tried: control groups are missing".to_owned())));
+            let layers = report(|layer| Err(why(layer).unwrap_or_else(|| "not tried: control groups are missing".to_owned())));
+            return Probed { layers, clean: true };
         }
         match self.look(slot).await {
-            Ok(seen) => report(|layer| seen.verdict(layer, &self.settings.instance, self.settings.uids)),
-            Err(error) => report(|layer| Err(blame(layer, &error))),
+            Ok(seen) => Probed { layers: report(|layer| seen.verdict(layer, &self.settings.instance, self.settings.uids)), clean: true },
+            Err(error) => Probed { layers: report(|layer| Err(blame(layer, &error))), clean: error.is_clean() },
         }
     }
 

@@ -157,7 +157,7 @@ async fn finish(link: Arc<Link>, mut events: UnboundedReceiver<Arrival>, id: u64
         }
     };
     link.unroute(id);
-    outcome
+    outcome.map_err(|error| BackendError::NotRemoved(Box::new(error)))
 }
 
 async fn answer(events: &mut UnboundedReceiver<Arrival>, request: &'static str) -> Result<Arrival, BackendError> {

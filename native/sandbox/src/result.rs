@@ -1,0 +1,334 @@
+//! The result document: exactly one per job, closed, all content inline.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use forkserver::wire::{Evidence, Layer};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::clock;
+use crate::door::document::{JobDocument, Syscalls};
+use crate::outcome::{Attribution, Outcome};
+use crate::output::Kept;
+use crate::policy::{Policy, hex};
+use crate::workspace;
+
+/// Who runs the job, and as what: what the queue knows of it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Context {
+    /// The system's name for the job.
+    pub uid: Option<String>,
+    /// Which begun attempt this is, from 1.
+    pub epoch: u32,
+    pub tenant: Option<String>,
+    /// The caller's name for the job.
+    pub id: Option<String>,
+    /// From acceptance to begin, microseconds.
+    #[serde(default)]
+    pub queued_us: u64,
+    /// The worker instance's name.
+    pub worker: String,
+}
+
+/// A result that is being put together while its job runs.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    kind: &'static str,
+    version: u32,
+    id: Option<String>,
+    tenant: Option<String>,
+    uid: Option<String>,
+    epoch: u32,
+    outcome: Option<Outcome>,
+    attribution: Option<Attribution>,
+    reward_safe: bool,
+    #[serde(flatten)]
+    streams: Option<Streams>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build: Option<BuildStep>,
+    artifacts: Vec<Artifact>,
+    artifacts_truncated: bool,
+    limits_hit: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timing: Option<Timing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sandbox: Option<Held>,
+    worker: String,
+    started_at: Option<String>,
+    finished_at: String,
+    #[serde(skip)]
+    context: Context,
+    #[serde(skip)]
+    evidence: Option<Evidence>,
+}
+
+/// Where the time of a job went, microseconds.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Timing {
+    queued_us: u64,
+    pub acquire_us: u64,
+    pub setup_us: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_us: Option<u64>,
+    pub run_us: u64,
+    pub collect_us: u64,
+}
+
+/// One step that is over.
+#[derive(Debug, Clone)]
+pub struct StepDone {
+    pub outcome: Outcome,
+    pub stdout: Kept,
+    pub stderr: Kept,
+    /// `None` when the program could not be executed.
+    pub evidence: Option<Evidence>,
+    pub limits_hit: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Streams {
+    stdout: Content,
+    stderr: Content,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct BuildStep {
+    outcome: Outcome,
+    #[serde(flatten)]
+    streams: Streams,
+    usage: Usage,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Content {
+    #[serde(flatten)]
+    form: Form,
+    bytes: u64,
+    total_bytes: u64,
+    truncated: bool,
+    sha256: String,
+}
+
+/// Text when it is valid UTF-8, else base64.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    Text(String),
+    Base64(String),
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum Artifact {
+    Collected {
+        path: String,
+        #[serde(flatten)]
+        form: Form,
+        bytes: u64,
+        sha256: String,
+    },
+    Rejected {
+        path: String,
+        rejected: &'static str,
+    },
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Usage {
+    wall_time_us: u64,
+    cpu_time_us: u64,
+    cpu_wait_us: u64,
+    memory_peak_bytes: u64,
+    processes_peak: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Held {
+    backend: String,
+    warm: &'static str,
+    layers: Vec<Layer>,
+    policy_name: Option<String>,
+    policy_sha256: String,
+}
+
+impl Report {
+    /// A result of which nothing is known yet but who makes it.
+    pub fn new(context: &Context) -> Report {
+        Report {
+            kind: "result",
+            version: 1,
+            id: None,
+            tenant: None,
+            uid: None,
+            epoch: 0,
+            outcome: None,
+            attribution: None,
+            reward_safe: false,
+            streams: None,
+            build: None,
+            artifacts: Vec::new(),
+            artifacts_truncated: false,
+            limits_hit: Vec::new(),
+            usage: None,
+            timing: None,
+            sandbox: None,
+            worker: context.worker.clone(),
+            started_at: None,
+            finished_at: String::new(),
+            context: context.clone(),
+            evidence: None,
+        }
+    }
+
+    /// The document could be read: from here on the result says whose it is.
+    pub fn readable(&mut self, job: &JobDocument) {
+        let context = &self.context;
+        self.id = context.id.clone().or_else(|| job.id.clone());
+        self.tenant = Some(context.tenant.clone().unwrap_or_else(|| job.tenant.clone()));
+        self.uid.clone_from(&context.uid);
+        self.epoch = context.epoch;
+        self.started_at = Some(clock::now());
+        self.timing = Some(Timing { queued_us: context.queued_us, ..Timing::default() });
+    }
+
+    /// Where the time goes; only of a document that could be read.
+    pub fn timing(&mut self) -> &mut Timing {
+        self.timing.get_or_insert_default()
+    }
+
+    /// What holds: the sandbox's layers under the job's policy.
+    pub fn held(&mut self, backend: &str, warm: &'static str, layers: &[Layer], policy: &Policy) {
+        let profile = match policy.syscalls {
+            Syscalls::Strict => "strict",
+            Syscalls::Compatible => "compatible",
+        };
+        let named = |layer: &Layer| match layer.layer.as_str() {
+            "seccomp" => Layer { layer: layer.layer.clone(), value: Some(profile.to_owned()) },
+            _ => layer.clone(),
+        };
+        self.sandbox = Some(Held {
+            backend: backend.to_owned(),
+            warm,
+            layers: layers.iter().map(named).collect(),
+            policy_name: policy.name.clone(),
+            policy_sha256: policy.sha256(),
+        });
+    }
+
+    /// A build that succeeded, with the run to follow.
+    pub fn built(&mut self, step: StepDone) {
+        self.hit(&step.limits_hit);
+        let usage = Usage::of(step.evidence.as_ref());
+        self.build = Some(BuildStep { outcome: step.outcome, streams: Streams::of(&step.stdout, &step.stderr), usage });
+    }
+
+    /// The step that ended the job.
+    pub fn ended(&mut self, step: StepDone) -> Outcome {
+        self.hit(&step.limits_hit);
+        self.streams = Some(Streams::of(&step.stdout, &step.stderr));
+        self.usage = Some(Usage::of(step.evidence.as_ref()));
+        self.evidence = step.evidence;
+        step.outcome
+    }
+
+    /// What was collected.
+    pub fn collected(&mut self, collected: workspace::Collected) {
+        self.artifacts_truncated = collected.truncated;
+        self.artifacts = collected.artifacts.into_iter().map(Artifact::of).collect();
+    }
+
+    /// About how many bytes the document will have.
+    pub fn weight(&self) -> usize {
+        let form = |form: &Form| match form {
+            Form::Text(text) | Form::Base64(text) => text.len(),
+        };
+        let streams = |streams: &Streams| form(&streams.stdout.form) + form(&streams.stderr.form);
+        let artifact = |artifact: &Artifact| match artifact {
+            Artifact::Collected { path, form: content, .. } => path.len() + form(content),
+            Artifact::Rejected { path, .. } => path.len(),
+        };
+        let steps = self.streams.iter().chain(self.build.iter().map(|build| &build.streams)).map(streams);
+        steps.chain(self.artifacts.iter().map(artifact)).sum()
+    }
+
+    /// The whole document, with how it ended.
+    pub fn finish(mut self, outcome: Outcome) -> String {
+        self.attribution = Some(outcome.attribution());
+        self.reward_safe = outcome.is_reward_safe(self.evidence.as_ref());
+        self.outcome = Some(outcome);
+        self.finished_at = clock::now();
+        serde_json::to_string(&self).expect("a result is plain data")
+    }
+
+    fn hit(&mut self, limits: &[&'static str]) {
+        for limit in limits {
+            if !self.limits_hit.contains(limit) {
+                self.limits_hit.push(limit);
+            }
+        }
+    }
+}
+
+impl Form {
+    fn of(bytes: &[u8]) -> Form {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Form::Text(text.to_owned()),
+            Err(_) => Form::Base64(STANDARD.encode(bytes)),
+        }
+    }
+}
+
+impl Streams {
+    fn of(stdout: &Kept, stderr: &Kept) -> Streams {
+        Streams { stdout: Content::of(stdout), stderr: Content::of(stderr) }
+    }
+}
+
+impl Content {
+    fn of(kept: &Kept) -> Content {
+        let bytes = kept.bytes.len() as u64;
+        Content {
+            form: Form::of(&kept.bytes),
+            bytes,
+            total_bytes: kept.total,
+            truncated: kept.total > bytes,
+            sha256: hex(&Sha256::digest(&kept.bytes)),
+        }
+    }
+}
+
+impl Artifact {
+    fn of(artifact: workspace::Artifact) -> Artifact {
+        let path = artifact.path;
+        match artifact.content {
+            Ok(content) => Artifact::Collected {
+                path,
+                form: Form::of(&content.bytes),
+                bytes: content.bytes.len() as u64,
+                sha256: content.sha256,
+            },
+            Err(reason) => Artifact::Rejected { path, rejected: reason.name() },
+        }
+    }
+}
+
+impl Usage {
+    /// What a step used; nothing, if its program never began.
+    fn of(evidence: Option<&Evidence>) -> Usage {
+        evidence.map_or_else(Usage::default, |evidence| Usage {
+            wall_time_us: evidence.wall_time_us,
+            cpu_time_us: evidence.cpu_time_us,
+            cpu_wait_us: evidence.cpu_wait_us,
+            memory_peak_bytes: evidence.memory_peak_bytes,
+            processes_peak: evidence.processes_peak,
+        })
+    }
+}

@@ -1,0 +1,245 @@
+//! One job, from its document to its result: the whole path on one screen.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::backend::{self, BackendError, Launch, Program};
+use crate::control::Control;
+use crate::door::document::{JobDocument, Overflow};
+use crate::door::{self, Issue};
+use crate::failure::{Failure, Step as FailedStep};
+use crate::house::House;
+use crate::inputs::Inputs;
+use crate::outcome::{self, Attribution, End, KillReason, Outcome};
+use crate::output::{self, Kept, Terms};
+use crate::plan::{self, Phase, Plan, Step};
+use crate::policy::layers::{self, Missing};
+use crate::policy::{self, LimitSet, Policy};
+use crate::pool::Lease;
+use crate::result::{Context, Report, StepDone};
+use crate::workspace::{self, FillError, Full, Limits, Owner, Patterns};
+
+/// How long collecting may take; what is left after it is left.
+const COLLECT_TIME: Duration = Duration::from_secs(10);
+/// Work on more bytes than this is done away from the event loop.
+const HEAVY: usize = 256 * 1024;
+
+/// Runs one job. Whatever happens there is a result document.
+pub async fn run(house: Arc<House>, document: Vec<u8>, context: Context, control: Arc<Control>) -> String {
+    let mut report = Report::new(&context);
+    let outcome = match attempt(&house, document, &control, &mut report).await {
+        Ok(outcome) => outcome,
+        Err(stop) => stop.outcome(),
+    };
+    offload(report.weight(), move || report.finish(outcome)).await
+}
+
+/// The verbs of a job. An early return is a job that could not go on, for a reason that has a name.
+async fn attempt(house: &Arc<House>, document: Vec<u8>, control: &Arc<Control>, report: &mut Report) -> Result<Outcome, Stop> {
+    let mut job = parse(document).await?;
+    report.readable(&job);
+    let mut order = decide(house, &mut job).await?;
+    let mut place = acquire(house, &order.plan, control, report).await?;
+    prepare(&mut place, &order, control, report).await?;
+    let outcome = execute(&mut place, &mut order, control, report).await?;
+    if outcome.attribution() == Attribution::Guest {
+        collect(&place, &job.artifacts, &order.policy.limits, report).await?;
+    }
+    Ok(outcome)
+}
+
+/// Why a job could not go on.
+enum Stop {
+    Rejected(Issue),
+    Unavailable(Missing),
+    Killed(KillReason),
+    Failed(Failure),
+}
+
+impl Stop {
+    fn outcome(self) -> Outcome {
+        match self {
+            Stop::Rejected(issue) => Outcome::Rejected { field: issue.path, rule: issue.rule, message: issue.message },
+            Stop::Unavailable(missing) => Outcome::Unavailable { layer: missing.layer, message: missing.message },
+            Stop::Killed(reason) => reason.outcome(),
+            Stop::Failed(failure) => outcome::failed(&failure),
+        }
+    }
+}
+
+/// A job that may run: what will be done, and with what.
+struct Order {
+    policy: Policy,
+    plan: Plan,
+    inputs: Inputs,
+    backend: String,
+}
+
+async fn parse(document: Vec<u8>) -> Result<JobDocument, Stop> {
+    let parsed = offload(document.len(), move || door::parse_job(&document, door::RUN_MAX_BYTES)).await;
+    parsed.map_err(|mut issues| Stop::Rejected(issues.swap_remove(0)))
+}
+
+/// Policy, ceilings, runtime and layers: nothing begins before all of them agree.
+async fn decide(house: &Arc<House>, job: &mut JobDocument) -> Result<Order, Stop> {
+    let policy = policy::resolve(job, &house.config.worker)?;
+    let runtime = house.catalogue.runtimes.get(&job.runtime).ok_or_else(|| {
+        Issue::at("runtime", "unknown-runtime", "must be a runtime that this worker offers")
+    })?;
+    plan::check_reserved(job, runtime)?;
+    let backend = layers::choose(&policy, &*house.offer().await).map_err(Stop::Unavailable)?;
+    if job.source.is_some() && house.lacks_interpreter(&job.runtime) {
+        let message = format!("the interpreter of {} is not installed on this host; install it, or submit to another worker", job.runtime);
+        return Err(Stop::Unavailable(Missing { layer: "runtime".to_owned(), message }));
+    }
+    let plan = plan::make(job, &policy, runtime, &backend)?;
+    let inputs = Inputs::take(job, runtime)?;
+    Ok(Order { policy, plan, inputs, backend })
+}
+
+async fn acquire(house: &Arc<House>, plan: &Plan, control: &Control, report: &mut Report) -> Result<Lease, Stop> {
+    let begun = Instant::now();
+    let place = control.unless_killed(house.pool.take(&plan.template)).await;
+    report.timing().acquire_us = micros(begun);
+    Ok(place??)
+}
+
+/// The job's limits, then its files.
+async fn prepare(place: &mut Lease, order: &Order, control: &Control, report: &mut Report) -> Result<(), Stop> {
+    let begun = Instant::now();
+    place.start(&order.plan.limits).await?;
+    fill(place, &order.inputs)?;
+    report.timing().setup_us = micros(begun);
+    control.reason().map_or(Ok(()), |reason| Err(Stop::Killed(reason)))
+}
+
+fn fill(place: &Lease, inputs: &Inputs) -> Result<(), Stop> {
+    let (uid, gid) = place.owner();
+    let fill = || workspace::fill(place.directory(), Owner { uid, gid }, &inputs.files());
+    fill().map_err(|error| match error {
+        FillError::Full { full, .. } => {
+            let field = match full {
+                Full::Bytes => "policy.limits.diskBytes",
+                Full::Inodes => "policy.limits.inodes",
+            };
+            Stop::Rejected(Issue::at(field, "too-small", "must have room for the job's own files"))
+        }
+        FillError::Host { step, errno, .. } => Stop::Failed(Failure::system(FailedStep::Fill, step, errno)),
+    })
+}
+
+/// The steps, one after the other, until one ends the job.
+async fn execute(place: &mut Lease, order: &mut Order, control: &Arc<Control>, report: &mut Report) -> Result<Outcome, Stop> {
+    let steps = std::mem::take(&mut order.plan.steps);
+    let last = steps.len() - 1;
+    for (index, step) in steps.into_iter().enumerate() {
+        let (phase, begun) = (step.phase, Instant::now());
+        let input = if index == last { std::mem::take(&mut order.inputs.stdin) } else { Vec::new() };
+        let course = Course { number: index as u32, last: index == last, step, input };
+        let done = run_step(place, course, &order.policy, control).await?;
+        report.held(&order.backend, place.warm, place.layers(), &order.policy);
+        match phase {
+            Phase::Build => report.timing().build_us = Some(micros(begun)),
+            Phase::Run => report.timing().run_us = micros(begun),
+        }
+        if index == last || !done.outcome.is_success() {
+            return Ok(report.ended(done));
+        }
+        report.built(done);
+    }
+    Err(Stop::Failed(Failure::new(FailedStep::Panic, "no-step", "a plan without steps is a defect of ours")))
+}
+
+/// One step with its place among the others.
+struct Course {
+    number: u32,
+    last: bool,
+    step: Step,
+    input: Vec<u8>,
+}
+
+async fn run_step(place: &mut Lease, course: Course, policy: &Policy, control: &Arc<Control>) -> Result<StepDone, Stop> {
+    let Course { number, last, step, input } = course;
+    let phase = step.phase;
+    let (pipes, stdio) = output::pipes()?;
+    let Step { spec, wall_time_ms, cpu_time_ms, .. } = step;
+    let program = Program { step: number, last, spec, wall_time_ms, cpu_time_ms, report_posture: false, stdio };
+    if let Launch::NotExecutable { errno } = place.exec(program).await? {
+        let outcome = outcome::not_executable(phase, errno);
+        return Ok(StepDone { outcome, stdout: Kept::default(), stderr: Kept::default(), evidence: None, limits_hit: Vec::new() });
+    }
+    let (limit, overflow) = (policy.limits.output_bytes, policy.output_overflow);
+    let stopper = place.stopper();
+    let streams = pipes.flow(input, &Terms { limit, overflow, phase, live: control.live.clone() }, &stopper);
+    let watch = tokio::spawn(stop_when_killed(control.clone(), stopper));
+    let ended = place.wait().await;
+    watch.abort();
+    let (stdout, stderr) = streams.finish().await?;
+    let evidence = ended?;
+    let overflowed = stdout.total > limit || stderr.total > limit;
+    let overflow_kills = overflow == Overflow::Kill;
+    let end = End { phase, evidence: &evidence, overflowed, overflow_kills, kill: control.reason() };
+    let (outcome, limits_hit) = (outcome::of_step(&end), outcome::limits_hit(&end));
+    Ok(StepDone { outcome, stdout, stderr, evidence: Some(evidence), limits_hit })
+}
+
+async fn stop_when_killed(control: Arc<Control>, stopper: Arc<dyn backend::Stop>) {
+    stopper.stop(control.killed().await.cause());
+}
+
+/// Only now, with everything in the sandbox dead, is anything of it read.
+async fn collect(place: &Lease, patterns: &[String], limits: &LimitSet, report: &mut Report) -> Result<(), Stop> {
+    if patterns.is_empty() {
+        return Ok(());
+    }
+    let begun = Instant::now();
+    let failed = |code: &str| Failure::new(FailedStep::Collect, code, "the artifacts could not be collected");
+    let patterns = Patterns::parse(patterns).map_err(|_| Issue::at("artifacts", "glob", "must be patterns"))?;
+    let limits = Limits { artifacts: limits.artifacts as usize, artifact_bytes: limits.artifact_bytes, time: COLLECT_TIME };
+    let directory = place.directory().try_clone_to_owned().map_err(|_| failed("dup"))?;
+    let work = move || workspace::collect(directory.as_fd(), &patterns, limits);
+    let collected = tokio::task::spawn_blocking(work).await.map_err(|_| failed("panic"))?.map_err(|_| failed("open"))?;
+    report.collected(collected);
+    report.timing().collect_us = micros(begun);
+    Ok(())
+}
+
+/// Small work at once, large work on a thread of its own.
+async fn offload<T: Send + 'static>(weight: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    if weight < HEAVY {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn micros(since: Instant) -> u64 {
+    since.elapsed().as_micros() as u64
+}
+
+impl From<Issue> for Stop {
+    fn from(issue: Issue) -> Stop {
+        Stop::Rejected(issue)
+    }
+}
+
+impl From<KillReason> for Stop {
+    fn from(reason: KillReason) -> Stop {
+        Stop::Killed(reason)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop::Failed(failure)
+    }
+}
+
+impl From<BackendError> for Stop {
+    fn from(error: BackendError) -> Stop {
+        Stop::Failed(error.into())
+    }
+}
