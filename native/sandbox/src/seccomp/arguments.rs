@@ -83,6 +83,21 @@ pub(super) const STRICT: &[Entry] = &[
         verdict: Verdict::By(&Match { argument: 2, ..NODE_KINDS }),
         why: "As mknod, which libc calls by this name.",
     },
+    Entry {
+        calls: calls!(SYS_setuid SYS_setgid SYS_setfsuid SYS_setfsgid),
+        verdict: Verdict::By(&OWN_ID),
+        why: "To the one id that there is inside: programs that give up privileges expect it to work.",
+    },
+    Entry {
+        calls: calls!(SYS_setreuid SYS_setregid),
+        verdict: Verdict::By(&Match { argument: 1, arms: &[(OWN, Verdict::By(&OWN_ID))], ..OWN_ID }),
+        why: "As setuid, for two ids at once.",
+    },
+    Entry {
+        calls: calls!(SYS_setresuid SYS_setresgid),
+        verdict: Verdict::By(THREE_OWN_IDS),
+        why: "As setuid, for three: make calls it before it runs anything.",
+    },
     Entry { calls: calls!(SYS_setpriority), verdict: Verdict::By(NICENESS), why: "nice may be kind to others only." },
     Entry {
         calls: calls!(SYS_timerfd_settime),
@@ -320,6 +335,18 @@ const NODE_KINDS: Match = Match {
     mask: libc::S_IFMT,
     arms: &[(&[0, libc::S_IFREG, libc::S_IFIFO, libc::S_IFSOCK], ALLOW)],
     otherwise: Action::Refuse(libc::EPERM),
+};
+
+/// User and group inside every sandbox, and the value by which an id is left as it is.
+const OWN: &[u32] = &[1000, u32::MAX];
+
+const OWN_ID: Match =
+    Match { argument: 0, mask: EVERY_BIT, arms: &[(OWN, ALLOW)], otherwise: Action::Refuse(libc::EPERM) };
+
+const THREE_OWN_IDS: &Match = &Match {
+    argument: 2,
+    arms: &[(OWN, Verdict::By(&Match { argument: 1, arms: &[(OWN, Verdict::By(&OWN_ID))], ..OWN_ID }))],
+    ..OWN_ID
 };
 
 const NICENESS: &Match = &Match {

@@ -15,8 +15,8 @@
 //! A filter never looks at paths or other memory: what it decides on can't change between the check and the use.
 
 mod arguments;
-mod compatible;
 mod assemble;
+mod compatible;
 mod compile;
 mod dangerous;
 mod numbers;

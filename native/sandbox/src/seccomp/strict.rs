@@ -129,14 +129,7 @@ pub(super) const REFUSED: &[Entry] = &[
         verdict: refuse(libc::EPERM),
         why: "Debugging, and filters that hand their decisions to another process.",
     },
-    Entry {
-        calls: calls!(
-            SYS_setuid SYS_setgid SYS_setreuid SYS_setregid SYS_setresuid SYS_setresgid SYS_setfsuid SYS_setfsgid
-            SYS_setgroups
-        ),
-        verdict: refuse(libc::EPERM),
-        why: "There is one user and one group inside; nothing to change to.",
-    },
+    Entry { calls: calls!(SYS_setgroups), verdict: refuse(libc::EPERM), why: "There is one group inside." },
     Entry {
         calls: calls!(SYS_sched_setscheduler SYS_sched_setparam SYS_sched_setattr SYS_ioprio_set),
         verdict: refuse(libc::EPERM),
@@ -152,7 +145,8 @@ pub(super) const REFUSED: &[Entry] = &[
             SYS_setxattr SYS_lsetxattr SYS_fsetxattr SYS_setxattrat SYS_removexattr SYS_lremovexattr SYS_fremovexattr
             SYS_removexattrat
         ),
-        verdict: refuse(libc::EPERM),
-        why: "Kernel memory that belongs to no file's bytes, and the marks by which overlays hide and reveal files.",
+        verdict: refuse(libc::EOPNOTSUPP),
+        why: "Kernel memory that belongs to no file's bytes, and the marks by which overlays hide and reveal files. What a file \
+              system without attributes answers: cp -p and tar go on without.",
     },
 ];

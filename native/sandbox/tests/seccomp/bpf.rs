@@ -22,6 +22,7 @@ pub fn action_name(value: u32) -> String {
             libc::EINVAL => "EINVAL".to_owned(),
             libc::ENOTTY => "ENOTTY".to_owned(),
             libc::EAFNOSUPPORT => "EAFNOSUPPORT".to_owned(),
+            libc::EOPNOTSUPP => "EOPNOTSUPP".to_owned(),
             other => format!("errno {other}"),
         },
         _ => format!("{value:#x}"),
