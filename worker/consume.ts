@@ -5,11 +5,13 @@ import { type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { BULL_QUEUE_NAME, bullPrefix } from '../protocol/index.ts';
 import type { Log } from './log.ts';
+import { whenReady } from './redis-connections.ts';
+import { within } from './within.ts';
 
 /** One hand-over of a job by BullMQ. */
 export interface Delivery {
   uid: string;
-  /** BullMQ's lock token: with the instance, the name of this delivery. */
+  /** Of this delivery alone. BullMQ gives a worker's next delivery of the same job the same lock token, so it counts them too. */
   token: string;
   /** When the lock was asked for, in milliseconds of `performance.now()`. */
   lockedAt: number;
@@ -33,32 +35,85 @@ export interface ConsumerOptions {
   onLost(uid: string): void;
 }
 
+/** After the last delivery is settled: time for BullMQ to hear of it. */
+const SETTLE_MS = 500;
+
 /** Fetches jobs, `slots` at a time. */
 export class Consumer {
-  readonly #worker: Worker;
+  readonly #options: ConsumerOptions;
+  readonly #deliveries = new Set<Promise<Handled>>();
+  readonly #stopping = new AbortController();
+  #worker: RenewingWorker | null = null;
 
   constructor(options: ConsumerOptions) {
-    const { log } = options;
+    this.#options = options;
+  }
+
+  /** Starts fetching; resolves when it does, or when it was stopped before. */
+  async start(): Promise<void> {
+    const { redis, log } = this.#options;
+    const { signal } = this.#stopping;
+    while (this.#worker === null && !signal.aborted) {
+      await whenReady(redis, signal).catch(() => undefined);
+      const worker = this.#newWorker();
+      try {
+        await worker.waitUntilReady();
+        this.#worker = worker;
+      } catch (error) {
+        // Made while Redis was away, it would never work.
+        log.debug({ err: error }, 'BullMQ is not ready');
+        await worker.close(true).catch(() => undefined);
+      }
+    }
+    if (!signal.aborted) void this.#worker?.run().catch(() => undefined); // told by its error event
+  }
+
+  /** Stops fetching; resolves when every delivery is settled or handed back, Redis or no Redis. Locks are renewed until then. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the worker stops'));
+    if (this.#worker === null) return;
+    const closed = this.#worker.close();
+    while (this.#deliveries.size > 0) await Promise.allSettled([...this.#deliveries]);
+    await within(SETTLE_MS, closed);
+  }
+
+  #newWorker(): RenewingWorker {
+    const { log, onLost } = this.#options;
+    // Three plain parameters: from their number BullMQ concludes what the processor can do.
     const processor = async (job: Job, token: string | undefined, _signal: AbortSignal | undefined) =>
-      process(job, token ?? '', options);
-    this.#worker = new RenewingWorker(processor, options);
-    this.#worker.on('lockRenewalFailed', (uids) => {
-      for (const uid of uids) options.onLost(uid);
+      this.#process(job, token ?? '');
+    const worker = new RenewingWorker(processor, this.#options);
+    worker.on('lockRenewalFailed', (uids) => {
+      for (const uid of uids) onLost(uid);
     });
-    this.#worker.on('error', (error) => log.debug({ reason: error.message }, 'BullMQ'));
-    this.#worker.on('failed', (job, error) =>
-      log.error({ uid: job?.id, reason: error.message }, 'BullMQ forgot a job'),
+    worker.on('error', (error) => log.debug({ reason: error.message }, 'BullMQ'));
+    worker.on('failed', (job, error) => log.error({ uid: job?.id, reason: error.message }, 'BullMQ forgot a job'));
+    return worker;
+  }
+
+  async #process(job: Job, token: string): Promise<null> {
+    const { log } = this.#options;
+    const uid = job.id ?? '';
+    if ((await this.#handle(job, token)) === 'settled') return null;
+    await job.moveToWait(token).catch((error: Error) => {
+      log.debug({ uid, reason: error.message }, 'not handed back: its lock will run out');
+    });
+    throw new WaitingError();
+  }
+
+  async #handle(job: Job, token: string): Promise<Handled> {
+    const { handle, log } = this.#options;
+    const uid = job.id ?? '';
+    const age = Math.max(0, Date.now() - (job.processedOn ?? Date.now()));
+    const named = `${token}/${job.attemptsStarted}`;
+    const delivery = handle({ uid, token: named, lockedAt: performance.now() - age }).catch(
+      (error: unknown): Handled => {
+        log.error({ uid, err: error }, 'a job could not be handled: back to the queue');
+        return 'hand-back';
+      },
     );
-  }
-
-  /** Starts fetching. */
-  start(): void {
-    void this.#worker.run().catch(() => undefined); // told by its error event
-  }
-
-  /** Stops fetching; resolves when every delivery is settled or handed back. Locks are renewed until then. */
-  stop(): Promise<void> {
-    return this.#worker.close();
+    this.#deliveries.add(delivery);
+    return delivery.finally(() => this.#deliveries.delete(delivery));
   }
 }
 
@@ -94,18 +149,4 @@ class RenewingWorker extends Worker {
     );
     return lost;
   }
-}
-
-async function process(job: Job, token: string, { handle, log }: ConsumerOptions): Promise<null> {
-  const age = Math.max(0, Date.now() - (job.processedOn ?? Date.now()));
-  const delivery = { uid: job.id ?? '', token, lockedAt: performance.now() - age };
-  const handled = await handle(delivery).catch((error: unknown): Handled => {
-    log.error({ uid: delivery.uid, err: error }, 'a job could not be handled: back to the queue');
-    return 'hand-back';
-  });
-  if (handled === 'settled') return null;
-  await job.moveToWait(token).catch((error: Error) => {
-    log.debug({ uid: delivery.uid, reason: error.message }, 'not handed back: its lock will run out');
-  });
-  throw new WaitingError();
 }

@@ -2,8 +2,8 @@
 // the queue, what may begin again is ended and goes back, the rest may finish until `drainMs` are over → *ending*: what still
 // runs is ended as `worker-lost{drain}` and committed, for at most two seconds. A second signal leads to *ending* at once.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Executions } from './executions.ts';
+import { within } from './within.ts';
 
 /** After the last kill: time to collect, to commit and to close. */
 export const ENDING_MS = 1_200;
@@ -45,24 +45,10 @@ export class Drain {
     this.#state = 'draining';
     const settled = stopFetching();
     executions.handBack();
-    const gracefully = await this.#within(drainMs, settled);
+    const gracefully = await within(drainMs, settled, this.#hurry.signal);
     this.#state = 'ending';
     if (gracefully) return;
     executions.killAll('drain');
     await within(ENDING_MS, settled);
   }
-
-  #within(ms: number, work: Promise<void>): Promise<boolean> {
-    return within(ms, work, this.#hurry.signal);
-  }
-}
-
-/** True if the work was done within the time, false when the time or the signal came first. */
-async function within(ms: number, work: Promise<void>, signal?: AbortSignal): Promise<boolean> {
-  const timer = new AbortController();
-  const signals = signal === undefined ? [timer.signal] : [timer.signal, signal];
-  const late = sleep(ms, false, { signal: AbortSignal.any(signals) }).catch(() => false);
-  const done = await Promise.race([work.then(() => true), late]);
-  timer.abort();
-  return done;
 }

@@ -30,6 +30,8 @@ export interface Lease {
   instance: string;
   firstUid: number;
   uidCount: number;
+  /** Dead instances whose leftovers could not be removed; their names and uids stay unused. */
+  unclean: string[];
 }
 
 /** One job under way in the native layer. */
@@ -40,6 +42,16 @@ export interface Execution {
   kill(reason: KillReason): void;
 }
 
+/** What the worker asks of the native layer. */
+export interface SandboxEngine {
+  /** Begins a job: the document's bytes, all content inline. */
+  run(job: Uint8Array, context: RunContext): Execution;
+  /** Tries every layer and every runtime by use. */
+  probe(): Promise<Probe>;
+  /** Kills what still runs, waits until it is gone and ends the forkserver. */
+  close(): Promise<void>;
+}
+
 interface NativeExecution {
   wait(): Promise<string>;
   kill(reason: string): void;
@@ -48,7 +60,6 @@ interface NativeExecution {
 interface NativeEngine {
   run(job: Buffer, context: string): NativeExecution;
   probe(): Promise<string>;
-  stats(): string;
   close(): Promise<void>;
 }
 
@@ -63,7 +74,7 @@ export class AddonMissingError extends Error {
 }
 
 /** The backends, pools and runtimes of one worker. Opened once, closed once; use after `close` is an error. */
-export class Engine {
+export class Engine implements SandboxEngine {
   readonly #native: NativeEngine;
 
   private constructor(native: NativeEngine) {
@@ -79,7 +90,6 @@ export class Engine {
     return new Engine(await loadAddon().Engine.open(JSON.stringify(document)));
   }
 
-  /** Begins a job: the document's bytes, all content inline. */
   run(job: Uint8Array, context: RunContext): Execution {
     const bytes = Buffer.from(job.buffer, job.byteOffset, job.byteLength);
     const execution = this.#native.run(bytes, JSON.stringify(context));
@@ -89,17 +99,10 @@ export class Engine {
     };
   }
 
-  /** Tries every layer and every runtime by use. */
   async probe(): Promise<Probe> {
     return JSON.parse(await this.#native.probe()) as Probe;
   }
 
-  /** Counters of pools, slots and executions. */
-  stats(): Record<string, unknown> {
-    return JSON.parse(this.#native.stats()) as Record<string, unknown>;
-  }
-
-  /** Kills what still runs, waits until it is gone and ends the forkserver. */
   close(): Promise<void> {
     return this.#native.close();
   }

@@ -1,67 +1,112 @@
 import type { Execution, KillReason } from './engine.ts';
 
-/** A job that has begun here and has not ended yet. */
-export interface Running {
+/**
+ * A job from its delivery to its settlement. A kill may come at any time, also before there is anything to kill: it is
+ * remembered, and the first one wins.
+ */
+export class Running {
   readonly uid: string;
-  readonly epoch: number;
-  /** How many times user code may begin in all. */
-  readonly attempts: number;
-  readonly execution: Execution;
-  /** Set when the worker gave the job up: it may be another's by now. */
-  fenced: boolean;
-  /** Set when the job goes back to the queue instead of ending here. */
-  handedBack: boolean;
+  #execution: Execution | null = null;
+  #killedBy: KillReason | null = null;
+  #fenced = false;
+  #attempt: { epoch: number; attempts: number } | null = null;
+
+  constructor(uid: string) {
+    this.uid = uid;
+  }
+
+  /** The worker gave the job up: it may be another's by now. */
+  get fenced(): boolean {
+    return this.#fenced;
+  }
+
+  /** Whether its current attempt is not its last. False before it began. */
+  get mayBeginAgain(): boolean {
+    return this.#attempt !== null && this.#attempt.epoch < this.#attempt.attempts;
+  }
+
+  /** It has begun: attempt `epoch` of `attempts`. */
+  began(epoch: number, attempts: number): void {
+    this.#attempt = { epoch, attempts };
+  }
+
+  /** Its sandbox is on the way. */
+  attach(execution: Execution): void {
+    this.#execution = execution;
+    if (this.#killedBy !== null) execution.kill(this.#killedBy);
+  }
+
+  kill(reason: KillReason): void {
+    this.#killedBy ??= reason;
+    this.#execution?.kill(this.#killedBy);
+  }
+
+  /** Ends it for good on this worker. */
+  fence(): void {
+    this.#fenced = true;
+    this.kill('lock-lost');
+  }
 }
 
-/** What runs on this worker, by uid. */
+/** What this worker has in hand, by uid. */
 export class Executions {
   readonly #running = new Map<string, Running>();
-  #idleWaiters: (() => void)[] = [];
+  readonly #goneWaiters = new Map<string, (() => void)[]>();
 
   get size(): number {
     return this.#running.size;
   }
 
-  add(running: Running): void {
-    this.#running.set(running.uid, running);
+  get uids(): string[] {
+    return [...this.#running.keys()];
   }
 
-  /** Forgets an execution whose end is known and settled. */
-  remove(running: Running): void {
-    if (this.#running.get(running.uid) === running) this.#running.delete(running.uid);
-    if (this.#running.size > 0) return;
-    for (const wake of this.#idleWaiters.splice(0)) wake();
+  has(uid: string): boolean {
+    return this.#running.has(uid);
   }
 
-  /** Ends an execution; nothing happens when it is not (or no longer) here. True when it was. */
-  kill(uid: string, reason: KillReason): boolean {
-    const running = this.#running.get(uid);
-    running?.execution.kill(reason);
-    return running !== undefined;
+  /** Takes a job in hand. It must not be in hand already. */
+  open(uid: string): Running {
+    if (this.#running.has(uid)) throw new Error(`${uid} is in hand already`);
+    const running = new Running(uid);
+    this.#running.set(uid, running);
+    return running;
   }
 
-  /** Ends an execution that may belong to another worker by now. True when it was here. */
-  fence(uid: string): boolean {
-    const running = this.#running.get(uid);
-    if (running !== undefined) running.fenced = true;
-    return this.kill(uid, 'lock-lost');
+  /** Lets go of a job that is settled. */
+  close({ uid }: Running): void {
+    this.#running.delete(uid);
+    for (const wake of this.#goneWaiters.get(uid) ?? []) wake();
+    this.#goneWaiters.delete(uid);
   }
 
-  /** Ends those that may begin again elsewhere, and marks them so that they go back to the queue. */
-  handBack(): void {
-    for (const running of this.#running.values()) {
-      if (running.epoch >= running.attempts) continue;
-      running.handedBack = true;
-      running.execution.kill('drain');
-    }
+  /** Ends a job, if it is in hand. */
+  kill(uid: string, reason: KillReason): void {
+    this.#running.get(uid)?.kill(reason);
+  }
+
+  /** Ends a job that may belong to another worker by now. */
+  fence(uid: string): void {
+    this.#running.get(uid)?.fence();
   }
 
   killAll(reason: KillReason): void {
-    for (const running of this.#running.values()) running.execution.kill(reason);
+    for (const running of this.#running.values()) running.kill(reason);
   }
 
-  /** Resolves once nothing runs. */
-  async whenIdle(): Promise<void> {
-    while (this.#running.size > 0) await new Promise<void>((wake) => this.#idleWaiters.push(wake));
+  /** Ends those that may begin again elsewhere: their result, `worker-lost`, sends them back to the queue. */
+  handBack(): void {
+    for (const running of this.#running.values()) {
+      if (running.mayBeginAgain) running.kill('drain');
+    }
+  }
+
+  /** Resolves once a job is not in hand. */
+  async whenGone(uid: string): Promise<void> {
+    while (this.#running.has(uid)) {
+      await new Promise<void>((wake) => {
+        this.#goneWaiters.set(uid, [...(this.#goneWaiters.get(uid) ?? []), wake]);
+      });
+    }
   }
 }

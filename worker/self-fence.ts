@@ -19,6 +19,7 @@ export interface SelfFenceOptions {
 /** Watches the age of each execution's lock, and of the worker's heartbeat, and ends what is too old. */
 export class SelfFence {
   readonly #limitMs: number;
+  readonly #periodMs: number;
   readonly #fence: (uid: string) => void;
   readonly #now: () => number;
   readonly #renewedAt = new Map<string, number>();
@@ -27,30 +28,21 @@ export class SelfFence {
 
   constructor(options: SelfFenceOptions) {
     this.#limitMs = options.lockMs - fenceMarginMs(options.lockMs);
+    this.#periodMs = fenceMarginMs(options.lockMs) / 4;
     this.#fence = options.fence;
     this.#now = options.now ?? (() => performance.now());
     this.#beatAt = this.#now();
   }
 
-  /** Milliseconds on the clock that the times given here belong to. */
-  now(): number {
-    return this.#now();
-  }
-
   /** Starts looking, four times per margin. The heartbeat counts as fresh. */
-  start(lockMs: number): void {
+  start(): void {
     this.#beatAt = this.#now();
-    this.#timer = setInterval(() => this.check(), Math.max(20, fenceMarginMs(lockMs) / 4));
+    this.#timer = setInterval(() => this.check(), this.#periodMs);
   }
 
   close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
-  }
-
-  /** True while a lock taken at `lockedAt` is young enough to begin something under it. */
-  isFresh(lockedAt: number): boolean {
-    return this.#now() - lockedAt < this.#limitMs;
   }
 
   /** From now on this execution needs its lock. `lockedAt`: when the lock was asked for. */
@@ -60,6 +52,16 @@ export class SelfFence {
 
   unwatch(uid: string): void {
     this.#renewedAt.delete(uid);
+  }
+
+  /** True while the lock is ours for all we know, and young enough to begin something under it. */
+  holds(uid: string): boolean {
+    return this.#now() - (this.#renewedAt.get(uid) ?? Number.NEGATIVE_INFINITY) < this.#limitMs;
+  }
+
+  /** This lock is known to be gone: ends its execution now. */
+  lose(uid: string): void {
+    if (this.#renewedAt.delete(uid)) this.#fence(uid);
   }
 
   /** These locks were renewed by a command sent at `sentAt`. */
@@ -80,8 +82,7 @@ export class SelfFence {
     const silent = this.#beatAt <= oldest;
     for (const [uid, renewedAt] of this.#renewedAt) {
       if (!silent && renewedAt > oldest) continue;
-      this.#renewedAt.delete(uid);
-      this.#fence(uid);
+      this.lose(uid);
     }
   }
 }

@@ -1,6 +1,6 @@
 // Results that could not be committed because Redis was away. A file is `bullpen-spool-v1 LENGTH SHA256\n` and then LENGTH
-// bytes: a line of JSON that says whose result it is, and the result. Written aside, synced, renamed: a file under its final
-// name is whole, and one that is not says so by its length or hash.
+// bytes: a line of JSON that says whose result it is, the result, and the blobs it refers to. Written aside, synced, renamed: a
+// file under its final name is whole, and one that is not says so by its length or hash.
 
 import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
@@ -105,9 +105,17 @@ export class Spool {
   }
 }
 
+/** The first line of the payload: the finish without its bytes, and how long these are, in their order. */
+interface Head extends Omit<Finish, 'result' | 'blobs'> {
+  home: string;
+  lengths: number[];
+}
+
 function encode({ home, finish }: Spooled): Buffer {
-  const { result, ...rest } = finish;
-  const payload = Buffer.concat([Buffer.from(`${JSON.stringify({ home, ...rest })}\n`), result]);
+  const { result, blobs, ...rest } = finish;
+  const parts = [result, ...blobs];
+  const head: Head = { home, ...rest, lengths: parts.map(({ length }) => length) };
+  const payload = Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), ...parts]);
   return Buffer.concat([Buffer.from(`${MAGIC} ${payload.length} ${hash(payload)}\n`), payload]);
 }
 
@@ -118,11 +126,19 @@ function decode(bytes: Buffer, name: string): Spooled {
   if (magic !== MAGIC) throw new SpoolCorruptError(`${name}: not a spooled result`);
   if (Number(length) !== payload.length) throw new SpoolCorruptError(`${name}: ${payload.length} bytes, not ${length}`);
   if (hash(payload) !== sha256) throw new SpoolCorruptError(`${name}: the hash differs`);
-  const lineEnd = payload.indexOf('\n');
-  const { home, ...rest } = JSON.parse(payload.subarray(0, lineEnd).toString('utf8')) as Omit<Finish, 'result'> & {
-    home: string;
-  };
-  return { home, finish: { ...rest, result: payload.subarray(lineEnd + 1) } };
+  return unpack(payload);
+}
+
+/** The payload has its hash: it is what `encode` made. */
+function unpack(payload: Buffer): Spooled {
+  let at = payload.indexOf('\n') + 1;
+  const { home, lengths, ...rest } = JSON.parse(payload.subarray(0, at).toString('utf8')) as Head;
+  const parts = lengths.map((length) => {
+    at += length;
+    return payload.subarray(at - length, at);
+  });
+  const [result = Buffer.alloc(0), ...blobs] = parts;
+  return { home, finish: { ...rest, result, blobs } };
 }
 
 function hash(bytes: Uint8Array): string {

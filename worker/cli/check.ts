@@ -2,7 +2,9 @@
 
 import { Redis } from 'ioredis';
 import { loadSettings, type Settings } from '../config.ts';
-import { Engine, type Probe, takeLease } from '../engine.ts';
+import type { Probe } from '../engine.ts';
+import { forOneJob, openEngine } from '../lease.ts';
+import { healthFaults, readRedisHealth } from '../redis-health.ts';
 import { EXIT } from './exit-code.ts';
 import { printLine } from './streams.ts';
 import { type Cell, renderTable } from './table.ts';
@@ -32,10 +34,8 @@ export async function checkHost({ config, json }: { config: string | null; json:
   return ok ? EXIT.ok : EXIT.failed;
 }
 
-async function probeHost({ document, runDir, uids }: Settings): Promise<Probe> {
-  const lease = takeLease({ runDir, uids, slots: 1 });
-  const leased = { uids: { first: lease.firstUid, count: lease.uidCount }, instance: lease.instance };
-  const engine = await Engine.open({ ...document, ...leased, runDir, slots: 1, pools: {} });
+async function probeHost(settings: Settings): Promise<Probe> {
+  const { engine } = await openEngine(forOneJob(settings));
   try {
     return await engine.probe();
   } finally {
@@ -58,13 +58,8 @@ async function probeRedis(url: string): Promise<RedisReport> {
   });
   try {
     await redis.connect();
-    const memory = await redis.info('memory');
-    const persistence = await redis.info('persistence');
-    const faults = [
-      ...(/maxmemory_policy:noeviction/.test(memory) ? [] : ['maxmemory-policy is not noeviction: jobs can vanish']),
-      ...(/aof_enabled:1/.test(persistence) ? [] : ['AOF is off: a restart loses accepted jobs (appendonly yes)']),
-    ];
-    return { ok: faults.length === 0, message: faults.join('; ') || 'answers, noeviction, AOF on' };
+    const faults = healthFaults(await readRedisHealth(redis));
+    return { ok: faults.length === 0, message: faults.join('; ') || 'answers, evicts nothing, AOF is on' };
   } catch (error) {
     return { ok: false, message: `unreachable: ${error instanceof Error ? error.message : failure}` };
   } finally {

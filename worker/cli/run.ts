@@ -4,7 +4,7 @@ import { newUid } from '../../protocol/index.ts';
 import { type Issue, parseJob, RUN_MAX_BYTES } from '../../schemas/parse.ts';
 import type { Job, Result } from '../../schemas/types.ts';
 import { loadSettings, type Settings } from '../config.ts';
-import { Engine, takeLease } from '../engine.ts';
+import { forOneJob, type LeasedEngine, openEngine } from '../lease.ts';
 import { failure, type OwnOutcome, rejection, resultWithoutRun } from '../result-document.ts';
 import { exitCodeOf, programExitCode } from './exit-code.ts';
 import { Interruption } from './interruption.ts';
@@ -58,11 +58,11 @@ async function resultOf(document: Uint8Array, { settings, containment, interrupt
   const blobs = blobsOf(job);
   if (blobs.length > 0) return without(rejection(blobs));
   const bytes = containment === null ? document : withContainment(job, containment, settings);
-  const opened = await openEngine(settings);
+  const opened = await openForOneJob(settings);
   if (opened === null) return without(failure('open', 'engine', 'the native layer could not be opened'));
-  const { engine, instance } = opened;
+  const { engine, lease } = opened;
   try {
-    const execution = engine.run(bytes, { ...subject, epoch: 1, queuedUs: 0, worker: instance });
+    const execution = engine.run(bytes, { ...subject, epoch: 1, queuedUs: 0, worker: lease.instance });
     interruption.whenInterrupted(() => execution.kill('cancelled'));
     return await execution.wait();
   } finally {
@@ -70,12 +70,10 @@ async function resultOf(document: Uint8Array, { settings, containment, interrupt
   }
 }
 
-/** Opens the native layer under a lease of its own; null, and the reason on stderr, when that fails. */
-async function openEngine({ runDir, uids, document }: Settings): Promise<{ engine: Engine; instance: string } | null> {
+/** Opens the native layer for one job; null, and the reason on stderr, when that fails. */
+async function openForOneJob(settings: Settings): Promise<LeasedEngine | null> {
   try {
-    const lease = takeLease({ runDir, uids, slots: 1 });
-    const leased = { uids: { first: lease.firstUid, count: lease.uidCount }, instance: lease.instance };
-    return { engine: await Engine.open({ ...document, ...leased, runDir, slots: 1 }), instance: lease.instance };
+    return await openEngine(forOneJob(settings));
   } catch (error) {
     process.stderr.write(`bullpen-worker: ${error instanceof Error ? error.message : String(error)}\n`);
     return null;

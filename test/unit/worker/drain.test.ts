@@ -15,36 +15,30 @@ beforeEach(() => {
   fetching = true;
 });
 
-/** An execution that ends at the first kill. */
-function begin(name: string, epoch: number, attempts: number): Running {
+/** A job in hand whose sandbox ends at the first kill, or never. */
+function begin(name: string, epoch: number, attempts: number, mortal = true): Running {
   const subject = { id: name, tenant: 'acme', uid: newUid(), epoch, worker: 'w-test', startedAt: null };
   let end: (result: Result) => void = () => {};
   const ended = new Promise<Result>((resolve) => {
     end = resolve;
   });
-  const running: Running = {
-    uid: name,
-    epoch,
-    attempts,
-    fenced: false,
-    handedBack: false,
-    execution: {
-      wait: () => ended,
-      kill: (reason) => {
-        kills.push(`${name} ${reason}`);
-        end(resultWithoutRun(subject, { kind: 'worker-lost', reason: 'drain' }));
-      },
+  const running = executions.open(name);
+  running.began(epoch, attempts);
+  running.attach({
+    wait: () => ended,
+    kill: (reason) => {
+      kills.push(`${name} ${reason}`);
+      if (mortal) end(resultWithoutRun(subject, { kind: 'worker-lost', reason: 'drain' }));
     },
-  };
-  executions.add(running);
-  void ended.then(() => executions.remove(running));
+  });
+  void ended.then(() => executions.close(running));
   return running;
 }
 
 function drainWithin(drainMs: number): Drain {
-  const stopFetching = () => {
+  const stopFetching = async () => {
     fetching = false;
-    return executions.whenIdle();
+    await Promise.all(executions.uids.map((uid) => executions.whenGone(uid)));
   };
   return new Drain({ executions, drainMs, stopFetching });
 }
@@ -60,15 +54,14 @@ describe('a drain', () => {
   });
 
   it('hands back what may begin again, and leaves the rest its time', async () => {
-    const repeatable = begin('repeatable', 1, 2);
+    begin('repeatable', 1, 2);
     const last = begin('last', 2, 2);
     const drain = drainWithin(10_000);
     const drained = drain.request();
     await sleep(10);
     expect(kills).toEqual(['repeatable drain']);
-    expect([repeatable.handedBack, last.handedBack]).toEqual([true, false]);
     expect(drain.state).toBe('draining');
-    executions.remove(last);
+    executions.close(last);
     await drained;
     expect(kills).toEqual(['repeatable drain']);
   });
@@ -81,8 +74,16 @@ describe('a drain', () => {
     expect(performance.now() - asked).toBeLessThan(1_000);
   });
 
+  it('ends a job at once that was killed before its sandbox was there', () => {
+    const running = executions.open('early');
+    executions.kill('early', 'cancelled');
+    executions.killAll('drain');
+    running.attach({ wait: () => Promise.reject(new Error('never waited for')), kill: (reason) => kills.push(reason) });
+    expect(kills).toEqual(['cancelled']);
+  });
+
   it('does not wait for an execution that will not die', async () => {
-    begin('immortal', 1, 1).execution.kill = () => {};
+    begin('immortal', 1, 1, false);
     const asked = performance.now();
     await drainWithin(50).request();
     expect(performance.now() - asked).toBeLessThan(2_000);

@@ -63,8 +63,21 @@ describe('the self-fence', () => {
     fence.watch('a', now - LIMIT_MS);
     pass(0);
     expect(fenced).toEqual(['a']);
-    expect(fence.isFresh(now - LIMIT_MS)).toBe(false);
-    expect(fence.isFresh(now)).toBe(true);
+  });
+
+  it('holds a lock while it is young, and no other', () => {
+    fence.watch('a', now);
+    expect([fence.holds('a'), fence.holds('b')]).toEqual([true, false]);
+    now += LIMIT_MS;
+    expect(fence.holds('a')).toBe(false);
+  });
+
+  it('ends an execution at once whose lock is known to be gone', () => {
+    fence.watch('a', now);
+    fence.lose('a');
+    fence.lose('a');
+    expect(fenced).toEqual(['a']);
+    expect(fence.holds('a')).toBe(false);
   });
 
   it('ends everything when the heartbeat is not answered any more', () => {

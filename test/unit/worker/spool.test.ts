@@ -22,6 +22,8 @@ function finish(result: string): Finish {
     policySha256: null,
     layers: [{ layer: 'seccomp', value: 'strict' }],
     keepDocument: false,
+    accepted: null,
+    blobs: [Buffer.from('first blob'), Buffer.from('second\nblob')],
     result: Buffer.from(result),
   };
 }
@@ -72,7 +74,7 @@ describe('the spool', () => {
     await expect(few.put({ home: 'here', finish: finish('two') })).rejects.toThrow(SpoolFullError);
     await few.remove(name);
     const kept = await few.put({ home: 'here', finish: finish('three') });
-    const small = await Spool.open(directory, { files: 10, bytes: 600 });
+    const small = await Spool.open(directory, { files: 10, bytes: 800 });
     expect(await small.names()).toEqual([kept]);
     await expect(small.put({ home: 'here', finish: finish('x'.repeat(400)) })).rejects.toThrow(SpoolFullError);
   });

@@ -1,0 +1,60 @@
+import { AuditChain, Protocol } from '../protocol/index.ts';
+import { AuditRecords } from './audit-records.ts';
+import { Committer } from './commit-result.ts';
+import type { Settings } from './config.ts';
+import { Dispatcher } from './dispatch.ts';
+import { Executions } from './executions.ts';
+import type { LeasedEngine } from './lease.ts';
+import type { Log } from './log.ts';
+import type { Connections } from './redis-connections.ts';
+import { SelfFence } from './self-fence.ts';
+import { sendFinish } from './send-finish.ts';
+import type { Spool } from './spool.ts';
+import type { Workplace } from './workplace.ts';
+
+/** What is there before the parts are. */
+export interface Ground {
+  settings: Settings;
+  leased: LeasedEngine;
+  connections: Connections;
+  spool: Spool;
+  log: Log;
+  /** Aborted when the worker begins to drain. */
+  stopping: AbortSignal;
+}
+
+/** Makes the parts that a worker's other parts share, and connects them. */
+export function buildWorkplace({ settings, leased, connections, spool, log, stopping }: Ground): Workplace {
+  const { queue, lockMs } = settings;
+  const { instance } = leased.lease;
+  const protocol = new Protocol(connections.scripts, queue);
+  const audit = new AuditChain(instance, () => protocol.readAuditHead(instance));
+  const toSend = {
+    protocol,
+    audit,
+    records: new AuditRecords(instance),
+    dispatcher: new Dispatcher(connections.bull, queue, log),
+    log,
+  };
+  const executions = new Executions();
+  return {
+    ...toSend,
+    instance,
+    engine: leased.engine,
+    executions,
+    fence: new SelfFence({ lockMs, fence: (uid) => executions.fence(uid) }),
+    committer: new Committer({
+      send: (finish) => sendFinish(finish, settings, toSend),
+      spool,
+      home: homeOf(settings),
+      log,
+    }),
+    isServing: () => !stopping.aborted,
+  };
+}
+
+/** Which queue of which Redis: a name for it that holds no secret. */
+export function homeOf({ redis, queue }: Settings): string {
+  const { hostname, port, pathname } = new URL(redis);
+  return `${hostname}:${port === '' ? '6379' : port}${pathname}#${queue}`;
+}

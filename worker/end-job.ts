@@ -1,0 +1,65 @@
+// Jobs that end without a run of ours: cancelled or expired while they waited, or begun by workers that never came back.
+
+import type { Ending } from '../protocol/index.ts';
+import type { AcceptanceFacts } from './audit-records.ts';
+import type { Beginning, Ended } from './begin-job.ts';
+import type { Committed } from './commit-result.ts';
+import type { Handled } from './consume.ts';
+import { finishOf } from './finish.ts';
+import { failure, type OwnOutcome, resultWithoutRun } from './result-document.ts';
+import type { Workplace } from './workplace.ts';
+
+/** Commits the end that `begin` found. */
+export async function endJob(
+  { ended, state, acceptanceIsLogged }: Extract<Beginning, { answer: 'ended' }>,
+  place: Workplace,
+): Promise<Handled> {
+  const job = { ...state, epoch: ended.epoch };
+  const committed = await commitEnd(job, { outcome: outcomeOf(ended), acceptanceIsLogged }, place);
+  return committed === 'dropped' ? 'hand-back' : 'settled';
+}
+
+/** Commits the end that a sweep found. */
+export function endSwept(ending: Ending, place: Workplace): Promise<Committed> {
+  const outcome = outcomeOf({ answer: ending.why, by: ending.by ?? 'caller' });
+  return commitEnd({ ...ending, startedAtMs: null }, { outcome, acceptanceIsLogged: ending.epoch > 0 }, place);
+}
+
+interface EndedJob extends AcceptanceFacts {
+  uid: string;
+  tenant: string;
+  epoch: number;
+  startedAtMs: number | null;
+}
+
+/** Tried once: whoever gets the job next, or sweeps next, finds the same end. */
+async function commitEnd(
+  job: EndedJob,
+  { outcome, acceptanceIsLogged }: { outcome: OwnOutcome; acceptanceIsLogged: boolean },
+  { instance, committer, log }: Workplace,
+): Promise<Committed> {
+  const { id, tenant, uid, epoch, startedAtMs } = job;
+  const startedAt = startedAtMs === null ? null : new Date(startedAtMs).toISOString();
+  const result = resultWithoutRun({ id, tenant, uid, epoch, worker: instance, startedAt }, outcome);
+  const accepted = acceptanceIsLogged || epoch > 0 ? null : acceptanceOf(job);
+  const committed = await committer.commitIfPossible({ ...finishOf(result, { uid, epoch, tenant }), accepted });
+  log.info({ job: id, exec: `${uid}-${epoch}`, tenant, outcome: outcome.kind, committed }, 'ended');
+  return committed;
+}
+
+function acceptanceOf({ id, documentSha256, acceptedAtMs }: AcceptanceFacts): AcceptanceFacts {
+  return { id, documentSha256, acceptedAtMs };
+}
+
+function outcomeOf(ended: { answer: Ended['answer']; by?: 'caller' | 'operator' }): OwnOutcome {
+  switch (ended.answer) {
+    case 'cancelled':
+      return { kind: 'cancelled', by: ended.by ?? 'caller' };
+    case 'expired':
+      return { kind: 'expired' };
+    case 'lost':
+      return { kind: 'worker-lost', reason: 'died' };
+    case 'corrupt':
+      return failure('document', 'hash', 'the stored document is not the one that was accepted');
+  }
+}

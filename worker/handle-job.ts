@@ -1,0 +1,55 @@
+// The life of one job on this worker.
+//
+//   delivery → begin → run → commit → settled
+//                 ├→ over already (cancelled, expired, lost): commit that
+//                 ├→ draining, or the lock may be gone: back to the queue
+//                 run ├→ our own failure, and it may begin again: back to the queue
+//                     └→ given up (fenced): committed only if Redis still takes it from us
+
+import { beginJob } from './begin-job.ts';
+import type { Delivery, Handled } from './consume.ts';
+import { endJob } from './end-job.ts';
+import type { Running } from './executions.ts';
+import { mayBeginAgain } from './failures.ts';
+import { finishOf } from './finish.ts';
+import { logExecution } from './log.ts';
+import { runJob } from './run-job.ts';
+import type { Workplace } from './workplace.ts';
+
+/** Handles a delivery to its end: exactly one commit, or none and the job goes back. Throws only for a fault of ours. */
+export async function handleJob(delivery: Delivery, place: Workplace): Promise<Handled> {
+  await place.executions.whenGone(delivery.uid); // an earlier delivery to us, whose lock ran out, may just be ending
+  const running = place.executions.open(delivery.uid);
+  place.fence.watch(delivery.uid, delivery.lockedAt);
+  try {
+    return await takeThrough(delivery, running, place);
+  } finally {
+    place.fence.unwatch(delivery.uid);
+    place.executions.close(running);
+  }
+}
+
+async function takeThrough(delivery: Delivery, running: Running, place: Workplace): Promise<Handled> {
+  const beginning = await beginJob(delivery, place);
+  if (beginning.answer === 'hand-back') return 'hand-back';
+  if (beginning.answer === 'nothing-to-do') return 'settled';
+  if (beginning.answer === 'ended') return endJob(beginning, place);
+
+  const { uid } = running;
+  const { id, tenant, epoch, attempts } = beginning;
+  const log = logExecution(place.log, { id, uid, epoch, tenant });
+  log.info({ queuedUs: beginning.queuedUs }, 'begun');
+  running.began(epoch, attempts);
+  if (!place.isServing() && running.mayBeginAgain) return 'hand-back';
+  const result = await runJob(running, beginning, place);
+
+  const outcome = result.outcome.kind;
+  if (mayBeginAgain(result.outcome, { epoch, attempts })) {
+    log.warn({ outcome, epoch, attempts }, 'back to the queue');
+    return 'hand-back';
+  }
+  const finish = finishOf(result, { uid, epoch, tenant });
+  const committed = await (running.fenced ? place.committer.commitIfPossible(finish) : place.committer.commit(finish));
+  log.info({ outcome, committed }, 'finished');
+  return 'settled';
+}

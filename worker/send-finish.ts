@@ -1,0 +1,37 @@
+// One try to commit: blobs, then the script with its audit records, then what it released.
+
+import type { CommitAnswer } from './commit-result.ts';
+import type { Finish } from './finish.ts';
+import type { Workplace } from './workplace.ts';
+
+/** How long results live in Redis, in milliseconds. */
+export interface Retention {
+  resultTtlMs: number;
+  tombstoneTtlMs: number;
+}
+
+/** What a blob lives longer than the result that refers to it. */
+const BLOB_GRACE_MS = 60_000;
+
+/** Sends a finish to Redis, once; throws when Redis doesn't answer. */
+export async function sendFinish(
+  finish: Finish,
+  { resultTtlMs, tombstoneTtlMs }: Retention,
+  {
+    protocol,
+    audit,
+    records,
+    dispatcher,
+    log,
+  }: Pick<Workplace, 'protocol' | 'audit' | 'records' | 'dispatcher' | 'log'>,
+): Promise<CommitAnswer> {
+  const { uid, tenant, epoch, result, resultSha256, outcome, keepDocument, accepted } = finish;
+  for (const blob of finish.blobs) await protocol.putBlob(tenant, blob, resultTtlMs + BLOB_GRACE_MS);
+  const events = [...(accepted === null ? [] : [records.accepted(finish, accepted)]), records.finished(finish)];
+  const commit = { uid, epoch, result, resultSha256, outcome, keepDocument, resultTtlMs, tombstoneTtlMs };
+  const answer = await audit.append(events, (entries) => protocol.commit({ ...commit, records: entries }));
+  if (answer.answer === 'already' && !answer.same) log.warn({ exec: `${uid}-${epoch}` }, 'another result counts');
+  if (answer.answer === 'gone') return 'already';
+  if (answer.answer === 'ok') await dispatcher.add(answer.releases);
+  return answer.answer;
+}

@@ -1,0 +1,212 @@
+// A serving worker as an object: opened, started, stopped. It makes the parts, connects them, and decides nothing itself.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { keysOf, newUid } from '../protocol/index.ts';
+import { adoptSpools, spoolDirectory } from './adopt-spool.ts';
+import { buildWorkplace, type Ground, homeOf } from './build-workplace.ts';
+import { Cancellations } from './cancel.ts';
+import type { Settings } from './config.ts';
+import { Consumer } from './consume.ts';
+import { Drain } from './drain.ts';
+import type { Probe } from './engine.ts';
+import { handleJob } from './handle-job.ts';
+import { Heartbeat, OfferDiffersError } from './heartbeat.ts';
+import { type LeasedEngine, openEngine } from './lease.ts';
+import type { Log } from './log.ts';
+import { offerOf } from './offer.ts';
+import { openConnections, whenReady } from './redis-connections.ts';
+import { healthFaults, readRedisHealth } from './redis-health.ts';
+import { Spool } from './spool.ts';
+import { Sweeper } from './sweeper.ts';
+import { within } from './within.ts';
+import type { Workplace } from './workplace.ts';
+
+const RETRY_MS = 500;
+/** Time for the last words to Redis, and then for the native layer to end, within the two seconds after `drainMs`. */
+const FAREWELL_MS = 300;
+const ENGINE_CLOSE_MS = 400;
+
+/** Redis could lose what it was given; the message has the remedy. */
+export class RedisUnfitError extends Error {
+  readonly code = 'redis-unfit';
+}
+
+/** One worker of one queue. */
+export class WorkerService {
+  readonly #ground: Ground;
+  readonly #stopping: AbortController;
+  readonly #place: Workplace;
+  readonly #consumer: Consumer;
+  readonly #sweeper: Sweeper;
+  readonly #cancellations: Cancellations;
+  readonly #heartbeat: Heartbeat;
+  readonly #drain: Drain;
+  readonly #bootId: string;
+  #booted = false;
+  #stopped: Promise<void> | null = null;
+
+  /**
+   * Takes a lease, opens the native layer and begins to connect to Redis, which need not be there yet. With `mixed` it will
+   * serve beside workers that offer something else. Throws what the host refuses.
+   */
+  static async open(settings: Settings, { mixed, log, host = openEngine }: OpenOptions): Promise<WorkerService> {
+    const leased = await host(settings);
+    const named = log.child({ worker: leased.lease.instance, queue: settings.queue });
+    for (const unclean of leased.lease.unclean) named.warn({ unclean }, 'a dead worker left what could not be removed');
+    const probe = await leased.engine.probe();
+    report(probe, named);
+    const spool = await Spool.open(spoolDirectory(settings.runDir, leased.lease.instance));
+    const connections = openConnections(settings.redis, named);
+    const stopping = new AbortController();
+    const ground = { settings, leased, connections, spool, log: named, stopping: stopping.signal };
+    return new WorkerService(ground, stopping, { mixed, runtimes: probe.runtimes });
+  }
+
+  private constructor(ground: Ground, stopping: AbortController, offered: Offered) {
+    const { settings, connections } = ground;
+    const place = buildWorkplace(ground);
+    this.#ground = ground;
+    this.#stopping = stopping;
+    this.#place = place;
+    this.#bootId = newUid();
+    this.#consumer = new Consumer({
+      ...settings,
+      redis: connections.bull,
+      log: place.log,
+      handle: (delivery) => handleJob(delivery, place),
+      onRenewed: (uids, sentAt) => place.fence.renewed(uids, sentAt),
+      onLost: (uid) => place.fence.lose(uid),
+    });
+    this.#sweeper = new Sweeper(place);
+    this.#cancellations = new Cancellations({
+      redis: connections.channels,
+      keys: keysOf(settings.queue),
+      place,
+      onSweep: () => this.#sweeper.wake(),
+    });
+    const { instance } = place;
+    const named = {
+      instance,
+      bootId: this.#bootId,
+      slots: settings.slots,
+      ttlMs: settings.lockMs,
+      mixed: offered.mixed,
+    };
+    this.#heartbeat = new Heartbeat({ ...named, ...offerOf(settings, offered.runtimes) }, connections.scripts, place);
+    this.#drain = new Drain({
+      executions: place.executions,
+      drainMs: settings.drainMs,
+      stopFetching: () => this.#consumer.stop(),
+    });
+  }
+
+  /**
+   * Joins the queue as soon as Redis is there and serves. Resolves when it serves, or when it was stopped before.
+   * Throws OfferDiffersError, RedisUnfitError.
+   */
+  async start(): Promise<void> {
+    const { log, fence } = this.#place;
+    while (!this.#stopping.signal.aborted && !(await this.#tryToJoin()));
+    if (this.#stopping.signal.aborted) return;
+    fence.start();
+    this.#heartbeat.start();
+    this.#cancellations.start();
+    this.#sweeper.start();
+    await this.#consumer.start();
+    if (this.#stopping.signal.aborted) return;
+    const { slots } = this.#ground.settings;
+    log.info({ slots }, 'serving');
+  }
+
+  /** Drains and ends, within `drainMs` + 2 s; asked again, at once. */
+  stop(): Promise<void> {
+    if (this.#stopped === null) this.#stopped = this.#shutDown();
+    else void this.#drain.request();
+    return this.#stopped;
+  }
+
+  async #tryToJoin(): Promise<boolean> {
+    const { signal } = this.#stopping;
+    try {
+      await whenReady(this.#ground.connections.scripts, signal);
+      await this.#join();
+      return true;
+    } catch (error) {
+      if (error instanceof OfferDiffersError || error instanceof RedisUnfitError) throw error;
+      this.#place.log.debug({ err: error }, 'could not join the queue yet');
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+      return false;
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { settings, connections, spool, log } = this.#ground;
+    const health = await readRedisHealth(connections.scripts);
+    const faults = healthFaults(health).join('; ');
+    if (health.evicts) throw new RedisUnfitError(`this Redis can't be used: ${faults}`);
+    if (!health.persists) log.warn({ faults }, 'Redis');
+    await this.#heartbeat.register(settings.queue);
+    if (!this.#booted) await this.#boot();
+    this.#booted = true;
+    const adoption = { runDir: settings.runDir, home: homeOf(settings), own: spool };
+    await adoptSpools(adoption, this.#place).catch((error: unknown) =>
+      log.error({ err: error }, 'spools of dead workers'),
+    );
+  }
+
+  async #boot(): Promise<void> {
+    const { audit, records } = this.#place;
+    await this.#append(records.boot(this.#bootId, await audit.lastSeq()));
+  }
+
+  async #append(event: Parameters<Workplace['audit']['append']>[0][number]): Promise<void> {
+    const { audit, protocol } = this.#place;
+    await audit.append([event], (records) => protocol.appendAudit(records));
+  }
+
+  async #shutDown(): Promise<void> {
+    const { log, committer, records, fence, engine, executions } = this.#place;
+    log.info({ running: executions.size }, 'draining');
+    this.#stopping.abort(new Error('the worker stops'));
+    if (this.#booted) void this.#heartbeat.retire();
+    await this.#drain.request();
+    committer.stop();
+    fence.close();
+    this.#cancellations.close();
+    const farewell = async () => {
+      await this.#sweeper.close();
+      if (this.#booted) await this.#append(records.close());
+      await this.#heartbeat.close();
+    };
+    await within(
+      FAREWELL_MS,
+      farewell().catch((error: unknown) => log.debug({ err: error }, 'farewell')),
+    );
+    this.#ground.connections.close();
+    await within(ENGINE_CLOSE_MS, engine.close());
+    log.info('stopped');
+  }
+}
+
+export interface OpenOptions {
+  /** Serve beside workers that offer something else. */
+  mixed: boolean;
+  log: Log;
+  /** Opens the native layer. Default: the addon of this package, under a lease of this host. */
+  host?: (settings: Settings) => Promise<LeasedEngine>;
+}
+
+interface Offered {
+  mixed: boolean;
+  runtimes: Probe['runtimes'];
+}
+
+/** Jobs that need what does not hold end `unavailable`; the operator hears of it here. */
+function report({ layers, runtimes }: Probe, log: Log): void {
+  for (const { layer, held, message, remedy } of layers) {
+    if (!held) log.warn({ layer, reason: message, remedy }, 'a layer does not hold on this host');
+  }
+  for (const { name, ok, message } of runtimes) {
+    if (!ok) log.warn({ runtime: name, reason: message }, 'a runtime does not work on this host');
+  }
+}

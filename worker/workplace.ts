@@ -1,0 +1,26 @@
+import type { AuditChain, Protocol } from '../protocol/index.ts';
+import type { AuditRecords } from './audit-records.ts';
+import type { Committer } from './commit-result.ts';
+import type { Dispatcher } from './dispatch.ts';
+import type { SandboxEngine } from './engine.ts';
+import type { Executions } from './executions.ts';
+import type { Log } from './log.ts';
+import type { SelfFence } from './self-fence.ts';
+
+/** What the parts of one running worker share: made by `serve.ts`, closed by it. */
+export interface Workplace {
+  /** This worker's leased name. */
+  readonly instance: string;
+  readonly protocol: Protocol;
+  /** Takes what is released. */
+  readonly dispatcher: Dispatcher;
+  readonly audit: AuditChain;
+  readonly records: AuditRecords;
+  readonly engine: SandboxEngine;
+  readonly executions: Executions;
+  readonly fence: SelfFence;
+  readonly committer: Committer;
+  readonly log: Log;
+  /** False from the first moment of a drain: nothing begins any more. */
+  isServing(): boolean;
+}
