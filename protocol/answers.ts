@@ -218,7 +218,7 @@ export interface QueueStats {
   /** Sum over live workers. */
   slots: number;
   workers: { instance: string; slots: number; digest: string; offer: string; heartbeatAtMs: number }[];
-  /** Tenants that wait for slots, the next one first; at most 100. */
+  /** Tenants with waiting jobs: those to be served, the next one first, then those at their cap; at most 100. */
   tenants: { tenant: string; waiting: number; running: number }[];
   /** `maxBytes` 0: no limit. */
   memory: { usedBytes: number; maxBytes: number };

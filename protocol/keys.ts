@@ -20,6 +20,7 @@ export interface Keys {
   running(tenant: string): string;
   tenant(tenant: string): string;
   readonly ready: string;
+  readonly held: string;
   readonly finish: string;
   readonly V: string;
   readonly inflight: string;
@@ -56,6 +57,7 @@ export function keysOf(queue: string): Keys {
     running: (tenant) => `${prefix}running:${tenant}`,
     tenant: (tenant) => `${prefix}tenant:${tenant}`,
     ready: `${prefix}ready`,
+    held: `${prefix}held`,
     finish: `${prefix}finish`,
     V: `${prefix}V`,
     inflight: `${prefix}inflight`,

@@ -113,9 +113,10 @@ async function readWorkers({ redis, keys }: QueueRedis): Promise<QueueStats['wor
 }
 
 async function readTenants({ redis, keys }: QueueRedis): Promise<QueueStats['tenants']> {
-  const tenants = await redis.zrange(keys.ready, '0', `${TENANTS_SHOWN - 1}`);
+  const ready = await redis.zrange(keys.ready, '0', `${TENANTS_SHOWN - 1}`);
+  const held = await redis.srandmember(keys.held, TENANTS_SHOWN - ready.length);
   return Promise.all(
-    tenants.map(async (tenant) => ({
+    [...ready, ...held].map(async (tenant) => ({
       tenant,
       waiting: await redis.zcard(keys.pending(tenant)),
       running: await redis.scard(keys.running(tenant)),

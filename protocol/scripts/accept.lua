@@ -7,6 +7,9 @@
 -- KEY document:UID:N   chunks of a document above 64 KiB, written before this script with a TTL
 -- KEY sequence         counter: order of acceptance
 -- KEY due              zset: waiting jobs by when they expire (ms); cancelled ones at 0
+-- KEY pending:TENANT   zset: waiting jobs that are not released, by (priority, sequence)
+-- KEY inflight         zset: released and begun jobs
+-- KEY tenant:TENANT    hash: maxQueued, if the tenant has that cap
 -- (and those of the parts)
 -- ARGV 1 uid, 2 tenant, 3 id, 4 sha256 of the document, 5 document (empty if in chunks), 6 number of chunks,
 --      7 attempts, 8 priority, 9 expiresInMs

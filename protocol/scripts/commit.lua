@@ -7,7 +7,6 @@
 -- KEY document:UID:N   chunks of the document
 -- KEY result:UID       hash: bytes, sha256, log and seq of its audit record
 -- KEY dead             zset: dead letters (jobs whose document is kept) by when they ended, bounded
--- KEY due              zset of waiting jobs
 -- CHANNEL done:UID     the outcome's kind
 -- (and those of the parts)
 -- ARGV 1 uid, 2 epoch (0: never began), 3 result, 4 its sha256, 5 outcome kind, 6 '1': keep the document,

@@ -4,6 +4,7 @@
 -- KEYS[1] the queue's prefix; keys below it, all in the same slot:
 -- KEY due                zset: waiting jobs by when they end unbegun
 -- KEY inflight           zset: released and begun jobs by when a sweep last looked
+-- KEY held               set: tenants at their cap of running jobs, which may have been lifted
 -- KEY job:UID            hash: the job
 -- KEY worker:INSTANCE    hash: the owner's offer, if it lives
 -- KEY bull:jobs:UID      BullMQ's hash of a job that it holds. Only asked whether it exists; were it named otherwise, an add that
@@ -63,6 +64,10 @@ end
 for _, uid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', now_ms, 'LIMIT', 0, limit)) do look_at_due(uid) end
 for _, uid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'inflight', '-inf', now_ms - settle_ms, 'LIMIT', 0, limit)) do
   look_at_inflight(uid)
+end
+for _, tenant in ipairs(redis.call('SRANDMEMBER', P .. 'held', limit)) do
+  redis.call('SREM', P .. 'held', tenant)
+  enlist(tenant)
 end
 for _, uid in ipairs(release()) do adds[#adds + 1] = uid end
 return { 'swept', adds, endings }

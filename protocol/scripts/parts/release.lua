@@ -1,11 +1,13 @@
 -- Start-time fair queueing between tenants: hands waiting jobs to BullMQ while fewer than slots * 1.5 are in flight.
 -- KEY ready            zset: tenants with waiting jobs, by the virtual time at which their next job may start
+-- KEY held             set: tenants with waiting jobs that are kept out of `ready` by their cap of running jobs
 -- KEY finish           zset: virtual finish time of each tenant's latest job; below V it means nothing and is dropped
 -- KEY V                virtual time: the start tag of the latest job released
 -- KEY tenant:TENANT    hash, all optional: weight (default 1), maxRunning, maxQueued
 -- KEY pending:TENANT   zset: waiting jobs by (priority, sequence)
 -- KEY running:TENANT   set: jobs released or begun, until they end
 -- KEY inflight         zset: the same of all tenants, by when a sweep last looked at them
+-- KEY due              zset: waiting jobs, released or not, by when they end unbegun
 -- KEY workers          zset: live worker instances by when their offer lapses (ms)
 -- KEY slots            hash: slots of each live instance
 -- KEY job:UID          hash: the job
@@ -20,6 +22,7 @@ end
 local function enlist(tenant)
   if redis.call('ZCARD', P .. 'pending:' .. tenant) == 0 then return end
   local finish = tonumber(redis.call('ZSCORE', P .. 'finish', tenant) or '0')
+  redis.call('SREM', P .. 'held', tenant)
   redis.call('ZADD', P .. 'ready', 'NX', math.max(virtual_now(), finish), tenant)
 end
 
@@ -86,7 +89,8 @@ local function release()
     local first = redis.call('ZRANGE', P .. 'ready', 0, 0, 'WITHSCORES')
     local tenant, start = first[1], tonumber(first[2])
     if not tenant then break end
-    local uid = not is_at_cap(tenant) and take_first(tenant)
+    local is_held = is_at_cap(tenant)
+    local uid = not is_held and take_first(tenant)
     if uid then
       V = charge(tenant, start, V)
       redis.call('ZADD', P .. 'inflight', now_ms, uid)
@@ -94,6 +98,7 @@ local function release()
       released[#released + 1] = uid
     else
       redis.call('ZREM', P .. 'ready', tenant)
+      if is_held then redis.call('SADD', P .. 'held', tenant) end
     end
   end
   if #released > 0 then

@@ -12,6 +12,7 @@ import {
   type BeginAnswer,
   type Commit,
   canonicalBytes,
+  type Keys,
   keysOf,
   NO_HASH,
   newUid,
@@ -35,14 +36,16 @@ export function useRedis(): { server: PrivateRedis; redis: Redis; queue: () => T
 }
 
 export class TestQueue {
-  readonly name = `q-${randomBytes(6).toString('hex')}`;
-  readonly keys = keysOf(this.name);
+  readonly name: string;
+  readonly keys: Keys;
   readonly redis: Redis;
   readonly protocol: Protocol;
 
-  constructor(redis: Redis) {
+  constructor(redis: Redis, name = `q-${randomBytes(6).toString('hex')}`) {
+    this.name = name;
+    this.keys = keysOf(name);
     this.redis = redis;
-    this.protocol = new Protocol(redis, this.name);
+    this.protocol = new Protocol(redis, name);
   }
 
   /** Accepts a job; the document differs with the id. Returns its uid and what was released. */
