@@ -37,16 +37,21 @@ pub struct Forkserver {
 
 impl Forkserver {
     pub fn start() -> Forkserver {
-        Forkserver::start_by(|command| command.spawn().expect("forkserver starts"))
+        Forkserver::start_planned(|_| {})
     }
 
-    /// Starts it by whatever `spawn` does with the command.
-    pub fn start_by(spawn: impl FnOnce(&mut Command) -> Child) -> Forkserver {
+    /// Starts it with another plan.
+    pub fn start_planned(change: impl FnOnce(&mut HostPlan)) -> Forkserver {
+        Forkserver::start_by(|control| command(PROGRAM, control).spawn().expect("forkserver starts"), change)
+    }
+
+    /// Starts it by `spawn`, which is given its end of the control socket.
+    pub fn start_by(spawn: impl FnOnce(&OwnedFd) -> Child, change: impl FnOnce(&mut HostPlan)) -> Forkserver {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let first_uid = FIRST_UID + (std::process::id() % 2000) * 1000 + number * UIDS;
         let (ours, theirs) = control_pair();
-        let process = spawn(&mut command(&theirs));
+        let process = spawn(&theirs);
         drop(theirs);
         let stage = tempfile::tempdir().expect("stage directory");
         let mut server = Forkserver {
@@ -58,7 +63,9 @@ impl Forkserver {
             next_sandbox: 1,
             stage,
         };
-        server.send(&Request::Hello { version: VERSION, host: server.host_plan() }, &[]);
+        let mut host = server.host_plan();
+        change(&mut host);
+        server.send(&Request::Hello { version: VERSION, host }, &[]);
         match server.receive() {
             (Event::Ready { version, landlock_abi }, _) => {
                 assert_eq!(version, VERSION);
@@ -374,9 +381,9 @@ pub fn control_pair() -> (OwnedFd, OwnedFd) {
     (ours, theirs)
 }
 
-/// The program with its control socket on descriptor 3.
-pub fn command(control: &OwnedFd) -> Command {
-    let mut command = Command::new(PROGRAM);
+/// A program with the control socket on descriptor 3.
+pub fn command(program: &str, control: &OwnedFd) -> Command {
+    let mut command = Command::new(program);
     command.stdin(Stdio::null()).env_clear();
     let source = control.as_raw_fd();
     // SAFETY: only dup2 and fcntl, which are async-signal-safe; the socket outlives the spawn.

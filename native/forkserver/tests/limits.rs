@@ -1,0 +1,220 @@
+//! Limits: where they hit, and the evidence that they leave.
+
+mod harness;
+
+use forkserver::wire::{Cause, ClaimLimits, ExitStatus};
+use harness::{Forkserver, limits, perl, shell};
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn the_wall_limit_kills_a_sleeper() {
+    let mut server = Forkserver::start();
+    let mut ask = shell("trap '' TERM INT; sleep 1000");
+    ask.wall_time_ms = 300;
+    let ran = server.claimed().run_last(ask);
+    let evidence = ran.evidence();
+    assert_eq!((evidence.cause, evidence.status), (Cause::WallTime, None));
+    assert!((300_000..400_000).contains(&evidence.wall_time_us), "{evidence:?}");
+    assert!(evidence.cpu_time_us < 100_000, "{evidence:?}");
+}
+
+#[test]
+fn the_cpu_limit_kills_a_spinner_soon_after() {
+    let mut server = Forkserver::start();
+    let mut ask = perl("1 while 1");
+    ask.cpu_time_ms = 200;
+    let ran = server.claimed().run_last(ask);
+    let evidence = ran.evidence();
+    assert_eq!((evidence.cause, evidence.status), (Cause::CpuTime, None));
+    assert!((200_000..250_000).contains(&evidence.cpu_time_us), "{evidence:?}");
+}
+
+#[test]
+fn cpu_of_all_processes_counts() {
+    let mut server = Forkserver::start();
+    let mut ask = perl("fork; fork; 1 while 1");
+    ask.cpu_time_ms = 200;
+    let evidence = server.claimed_with(ClaimLimits { cpu_millis: 2000, ..limits() }).run_last(ask).evidence().clone();
+    assert_eq!(evidence.cause, Cause::CpuTime);
+    assert!((200_000..270_000).contains(&evidence.cpu_time_us), "{evidence:?}");
+    assert_eq!(evidence.processes_peak, 4);
+}
+
+#[test]
+fn cpu_time_is_that_of_the_program() {
+    let mut server = Forkserver::start();
+    let busy = "do { ($user, $system) = times } while $user + $system < 0.1";
+    let evidence = server.claimed().run_last(perl(busy)).exited(0).clone();
+    assert!((90_000..150_000).contains(&evidence.cpu_time_us), "{evidence:?}");
+    let evidence = server.claimed().run_last(shell("exit 0")).exited(0).clone();
+    assert!(evidence.cpu_time_us < 20_000, "{evidence:?}");
+}
+
+#[test]
+fn a_share_of_a_cpu_is_enforced_and_is_not_counted_as_waiting() {
+    let mut server = Forkserver::start();
+    let busy = "do { ($user, $system) = times } while $user + $system < 0.06";
+    let ran = server.claimed_with(ClaimLimits { cpu_millis: 100, ..limits() }).run_last(perl(busy));
+    let evidence = ran.exited(0);
+    assert!(evidence.wall_time_us > 400_000, "a tenth of a CPU: {evidence:?}");
+    assert!(evidence.cpu_wait_us < evidence.wall_time_us / 2, "{evidence:?}");
+}
+
+#[test]
+fn memory_above_the_limit_kills() {
+    let mut server = Forkserver::start();
+    let ran = server
+        .claimed_with(ClaimLimits { memory_bytes: 32 * MIB, ..limits() })
+        .run_last(perl("$x = 'a' x (64 << 20); print 'no'"));
+    let evidence = ran.evidence();
+    assert_eq!(evidence.cause, Cause::Memory, "{evidence:?}");
+    assert!(evidence.oom_kills > 0);
+    assert!(evidence.memory_peak_bytes > 28 * MIB && evidence.memory_peak_bytes <= 32 * MIB, "{evidence:?}");
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn memory_below_the_limit_is_the_programs() {
+    let mut server = Forkserver::start();
+    let ask = perl("$x = 'a' x (16 << 20); print length $x");
+    let ran = server.claimed_with(ClaimLimits { memory_bytes: 64 * MIB, ..limits() }).run_last(ask);
+    assert_eq!(ran.exited(0).oom_kills, 0);
+    assert_eq!(ran.stdout, (16 << 20).to_string());
+}
+
+#[test]
+fn a_child_killed_for_memory_is_the_jobs_end_whatever_its_main_says() {
+    let mut server = Forkserver::start();
+    let script = "if (!fork) { $x = 'a' x (64 << 20); exit 0 } wait; exit 0";
+    let ran = server.claimed_with(ClaimLimits { memory_bytes: 32 * MIB, ..limits() }).run_last(perl(script));
+    assert_eq!(ran.evidence().cause, Cause::Memory, "{:?}", ran.evidence());
+    // In a step that isn't the last one too.
+    let sandbox = server.claimed_with(ClaimLimits { memory_bytes: 32 * MIB, ..limits() });
+    let ran = sandbox.run(0, false, &perl(script));
+    assert_eq!(ran.evidence().cause, Cause::Memory, "{:?}", ran.evidence());
+    sandbox.deprovision();
+}
+
+#[test]
+fn a_survivor_of_an_oom_kill_does_not_go_on() {
+    let mut server = Forkserver::start();
+    let script = "if (!fork) { $x = 'a' x (64 << 20); exit 0 } wait; sleep 8; print 'survived'";
+    let ran = server.claimed_with(ClaimLimits { memory_bytes: 32 * MIB, ..limits() }).run_last(perl(script));
+    let evidence = ran.evidence();
+    assert_eq!((evidence.cause, evidence.status), (Cause::Memory, None), "{evidence:?}");
+    assert!(evidence.wall_time_us < 2_000_000, "{evidence:?}");
+}
+
+#[test]
+fn reading_files_that_are_larger_than_the_memory_is_harmless() {
+    let mut server = Forkserver::start();
+    let limits = ClaimLimits { memory_bytes: 16 * MIB, ..limits() };
+    let ran = server.claimed_with(limits).run_last(shell("cat /usr/lib/x86_64-linux-gnu/*.so* | wc -c"));
+    assert_eq!(ran.exited(0).oom_kills, 0);
+}
+
+#[test]
+fn files_in_the_workspace_count_as_memory_of_who_wrote_them() {
+    let mut server = Forkserver::start();
+    let limits = ClaimLimits { memory_bytes: 16 * MIB, disk_bytes: 64 * MIB, ..limits() };
+    let ran = server.claimed_with(limits).run_last(shell("head -c 40000000 /dev/zero > big"));
+    assert_eq!(ran.evidence().cause, Cause::Memory, "{:?}", ran.evidence());
+}
+
+#[test]
+fn exactly_as_many_processes_as_allowed() {
+    let mut server = Forkserver::start();
+    // The main program and what it forks: it counts its own success.
+    let script = "my $n = 1; while ($n < 20) { my $p = fork; last unless defined $p; if (!$p) { sleep 100; exit } $n++ } print $n";
+    let evidence = |ran: &harness::Ran| ran.exited(0).clone();
+    let ran = server.claimed_with(ClaimLimits { processes: 8, ..limits() }).run_last(perl(script));
+    assert_eq!(ran.stdout, "8");
+    assert_eq!((evidence(&ran).processes_peak, evidence(&ran).forks_refused > 0), (8, true), "{:?}", ran.end);
+    let ran = server.claimed_with(ClaimLimits { processes: 20, ..limits() }).run_last(perl(script));
+    assert_eq!(ran.stdout, "20");
+    assert_eq!((evidence(&ran).processes_peak, evidence(&ran).forks_refused), (20, 0));
+}
+
+#[test]
+fn a_fork_bomb_is_stopped_and_cleaned_up() {
+    let mut server = Forkserver::start();
+    let mut ask = perl("while (1) { fork }");
+    ask.wall_time_ms = 500;
+    let ran = server.claimed_with(ClaimLimits { processes: 32, ..limits() }).run_last(ask);
+    let evidence = ran.evidence();
+    assert_eq!(evidence.cause, Cause::WallTime);
+    assert!(evidence.forks_refused > 0 && evidence.processes_peak == 32, "{evidence:?}");
+    // And the next sandbox works.
+    server.run(&["true"]).exited(0);
+}
+
+#[test]
+fn threads_are_processes() {
+    let mut server = Forkserver::start();
+    if !std::path::Path::new("/usr/bin/python3").exists() {
+        panic!("these tests need Debian's python3");
+    }
+    let script = "import threading,time\nfor i in range(3): threading.Thread(target=time.sleep,args=(.05,)).start()";
+    let ran = server.claimed().run_last(harness::exec(&["/usr/bin/python3", "-c", script]));
+    assert_eq!(ran.exited(0).processes_peak, 4);
+}
+
+#[test]
+fn a_full_disk_is_seen() {
+    let mut server = Forkserver::start();
+    let small = ClaimLimits { disk_bytes: MIB, ..limits() };
+    let ran = server.claimed_with(small.clone()).run_last(shell("head -c 1048576 /dev/zero > /work/a; exit 0"));
+    let evidence = ran.exited(0);
+    assert!(evidence.disk_full && !evidence.inodes_full, "exactly all of it: {evidence:?}");
+    let ran = server.claimed_with(small.clone()).run_last(shell("head -c 1048577 /dev/zero > /tmp/a"));
+    assert!(ran.exited(1).disk_full);
+    assert!(ran.stderr.contains("No space left"), "{}", ran.stderr);
+    let ran = server.claimed_with(small).run_last(shell("head -c 1000000 /dev/zero > /dev/shm/a"));
+    assert!(!ran.exited(0).disk_full);
+}
+
+#[test]
+fn inodes_are_counted_exactly() {
+    let mut server = Forkserver::start();
+    let script = "my $n = 0; while ($n < 100) { open F, '>', \"/work/f$n\" or last; $n++ } print $n";
+    let ran = server.claimed_with(ClaimLimits { inodes: 20, ..limits() }).run_last(perl(script));
+    assert_eq!(ran.stdout, "20");
+    assert!(ran.exited(0).inodes_full);
+}
+
+#[test]
+fn evidence_of_a_step_is_its_own() {
+    let mut server = Forkserver::start();
+    let sandbox = server.claimed_with(ClaimLimits { processes: 16, ..limits() });
+    let bomb = "my @p; for (1..30) { my $p = fork; last unless defined $p; if (!$p) { sleep 100 } } $x = 'a' x (32 << 20); do { ($user, $system) = times } while $user + $system < 0.1";
+    let first = sandbox.run(0, false, &perl(bomb)).exited(0).clone();
+    assert!(first.forks_refused > 0 && first.processes_peak == 16 && first.memory_peak_bytes > 32 * MIB, "{first:?}");
+    let second = sandbox.run(1, true, &shell("exit 0")).exited(0).clone();
+    assert_eq!((second.forks_refused, second.oom_kills), (0, 0));
+    assert!(
+        second.memory_peak_bytes < 16 * MIB && second.cpu_time_us < 50_000 && second.processes_peak <= 2,
+        "{second:?}"
+    );
+    sandbox.deprovision();
+}
+
+#[test]
+fn files_and_descriptors_have_their_limits() {
+    let mut server = Forkserver::start();
+    let mut ask = shell("ulimit -n; ulimit -c; ulimit -f; ulimit -s; ulimit -l; ulimit -Hs");
+    ask.spec.open_files = 64;
+    ask.spec.file_size_bytes = 512 * 1024;
+    let ran = server.claimed().run_last(ask);
+    ran.exited(0);
+    assert_eq!(ran.stdout.split_whitespace().collect::<Vec<_>>(), ["64", "0", "1024", "8192", "0", "8192"]);
+}
+
+#[test]
+fn a_program_that_dies_by_itself_first_is_not_a_limit() {
+    let mut server = Forkserver::start();
+    let mut ask = shell("kill -9 $$");
+    ask.wall_time_ms = 5_000;
+    let evidence = server.claimed().run_last(ask).evidence().clone();
+    assert_eq!((evidence.cause, evidence.status), (Cause::Exit, Some(ExitStatus::Signal(9))));
+}
