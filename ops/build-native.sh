@@ -10,13 +10,14 @@ readonly TARGETS=${CARGO_TARGET_DIR:-$PWD/target}
 TRIPLE=$(rustc -vV | sed -n 's/^host: //p')
 readonly TRIPLE
 
-# A worker that runs keeps the file that it has opened: the new one takes the name only.
+# Without debug information: that stays in the target directory. A worker that runs keeps the file that it has opened; the new one
+# takes the name only.
 publish() {
   local from=$1 to=$2
   mkdir -p bin
-  cmp -s "$from" "$to" && return
-  install -m 755 "$from" "$to.new"
-  mv "$to.new" "$to"
+  strip --strip-debug -o "$to.new" "$from"
+  chmod 755 "$to.new"
+  if cmp -s "$to.new" "$to"; then rm "$to.new"; else mv "$to.new" "$to"; fi
 }
 
 build_forkserver() {
