@@ -32,19 +32,17 @@ const NAMESPACE_LIMITS: [(&str, &str); 8] = [
 const HOST_NAME: &[u8] = b"bullpen";
 
 /// What the forkserver prepared for this sandbox.
-pub struct Materials<'a> {
+pub struct Materials {
     /// Detached clone of the staged root file system.
     pub root: OwnedFd,
     /// Detached workspace.
     pub workspace: OwnedFd,
-    /// A directory of the old root to attach the new one on.
-    pub ground: &'a str,
     pub loopback: bool,
 }
 
 /// Builds the place around this process. On return it has every capability in a user namespace of its own, which owns nothing
 /// but a locked copy of the mounts.
-pub fn enter(materials: Materials<'_>) -> Result<Vec<Stage>, Failure> {
+pub fn enter(materials: Materials) -> Result<Vec<Stage>, Failure> {
     let mut watch = Stopwatch::start();
     switch_ids()?;
     let old_proc = OldProc::open()?;
@@ -111,8 +109,9 @@ fn limit_namespaces(proc: &OldProc) -> Result<(), Failure> {
     Ok(())
 }
 
-fn attach_root(materials: &Materials<'_>) -> Result<(), Failure> {
-    mounts::attach(&materials.root, CWD, materials.ground).at(Step::AttachRoot)?;
+/// On the working directory, which is the forkserver's: there need not be a path to it that the slot's id may walk.
+fn attach_root(materials: &Materials) -> Result<(), Failure> {
+    mounts::attach_on(&materials.root, CWD).at(Step::AttachRoot)?;
     fchdir(&materials.root).at(Step::AttachRoot)
 }
 

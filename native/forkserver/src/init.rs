@@ -26,7 +26,6 @@ pub struct Inherited<'a> {
     pub socket: BorrowedFd<'a>,
     pub root: BorrowedFd<'a>,
     pub workspace: BorrowedFd<'a>,
-    pub ground: &'a str,
 }
 
 /// Numbers that those have in init; everything else is closed.
@@ -37,7 +36,7 @@ const WORKSPACE: RawFd = 5;
 /// The whole life of init. Never returns: nothing of the forkserver's own code may run on in this process.
 pub fn live(inherited: &Inherited<'_>) -> ! {
     let code = catch_unwind(AssertUnwindSafe(|| match take_over(inherited) {
-        Ok(init) => init.serve(inherited.ground),
+        Ok(init) => init.serve(),
         Err(_) => 1,
     }));
     sys::exit_now(code.unwrap_or(2))
@@ -77,10 +76,10 @@ fn take_over(inherited: &Inherited<'_>) -> Result<Init, Failure> {
 
 impl Init {
     /// Obeys orders until the forkserver is gone.
-    fn serve(mut self, ground: &str) -> i32 {
+    fn serve(mut self) -> i32 {
         loop {
             let obeyed = match channel::receive(&self.socket, &mut self.buffer, RecvFlags::empty()) {
-                Ok(Received::Message(Order::Enter { loopback }, _)) => self.build(ground, loopback),
+                Ok(Received::Message(Order::Enter { loopback }, _)) => self.build(loopback),
                 Ok(Received::Message(Order::Run { last }, fds)) => self.run(fds, last),
                 Ok(Received::Nothing) => Ok(()),
                 Ok(Received::End | Received::Malformed) | Err(_) => return 0,
@@ -96,9 +95,9 @@ impl Init {
         channel::send(&self.socket, report, fds, SendFlags::empty()).at(Step::InitChannel)
     }
 
-    fn build(&mut self, ground: &str, loopback: bool) -> Result<(), Failure> {
+    fn build(&mut self, loopback: bool) -> Result<(), Failure> {
         let (root, workspace) = self.materials.take().ok_or(Failure::new(Step::Request, libc::EALREADY))?;
-        let stages = enter(Materials { root, workspace, ground, loopback })?;
+        let stages = enter(Materials { root, workspace, loopback })?;
         self.report(&Report::Ready { stages }, &[])
     }
 

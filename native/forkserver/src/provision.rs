@@ -72,7 +72,7 @@ pub fn provision(
     watch.lap("tree");
     let workspace = parts.workspace.insert(Workspace::make(uid)?);
     watch.lap("workspace");
-    let init = parts.init.insert(clone_init(&root, workspace, host)?);
+    let init = parts.init.insert(clone_init(&root, workspace)?);
     workspace.mount = None;
     watch.lap("clone");
     idmap::map(init.pid, uid)?;
@@ -84,7 +84,7 @@ pub fn provision(
     channel::send(&init.socket, &order, &[], SendFlags::DONTWAIT).at(Step::InitChannel)
 }
 
-fn clone_init(root: &OwnedFd, workspace: &Workspace, host: &Host) -> Result<Init, Failure> {
+fn clone_init(root: &OwnedFd, workspace: &Workspace) -> Result<Init, Failure> {
     let (ours, theirs) = channel::pair().at(Step::InitChannel)?;
     let mount = workspace.mount.as_ref().ok_or(Failure::new(Step::Request, libc::EALREADY))?;
     match sys::clone3(NAMESPACES).at(Step::CloneInit)? {
@@ -92,7 +92,6 @@ fn clone_init(root: &OwnedFd, workspace: &Workspace, host: &Host) -> Result<Init
             socket: theirs.as_fd(),
             root: root.as_fd(),
             workspace: mount.as_fd(),
-            ground: &host.plan.stage_dir,
         }),
         Cloned::Parent { child, pidfd } => Ok(Init { pid: child, pidfd, socket: ours }),
     }

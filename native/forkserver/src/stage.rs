@@ -10,6 +10,7 @@ use crate::sys::mount_setattr;
 use crate::tree::{Tree, device_number};
 use forkserver::wire::{BindPlan, HostPlan, RootPlan};
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::fchdir;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -38,7 +39,10 @@ impl Roots {
         let ground = mounts::create("tmpfs", &[("size", "1M"), ("mode", "0700")], WRITABLE).at(Step::StageRoot)?;
         mounts::attach(&ground, CWD, &plan.stage_dir)
             .map_err(|errno| about(Step::StageRoot, errno, &plan.stage_dir))?;
-        let ground = Tree::at(mounts::open_root(&ground).at(Step::StageRoot)?);
+        let ground = mounts::open_root(&ground).at(Step::StageRoot)?;
+        // Where every sandbox, a clone of this process, attaches its root for a moment.
+        fchdir(&ground).at(Step::StageRoot)?;
+        let ground = Tree::at(ground);
         let mut staged = BTreeMap::new();
         for root in &plan.roots {
             if !is_plain_name(&root.name) || staged.contains_key(&root.name) {
