@@ -42,7 +42,13 @@ export function buildWorkplace({ settings, leased, connections, spool, log, stop
     instance,
     engine: leased.engine,
     executions,
-    fence: new SelfFence({ lockMs, fence: (uid) => executions.fence(uid) }),
+    fence: new SelfFence({
+      lockMs,
+      fence: (uid) => {
+        log.warn({ uid }, "lock lost: the job may be another worker's by now, its sandbox is killed");
+        executions.fence(uid);
+      },
+    }),
     committer: new Committer({
       send: (finish) => sendFinish(finish, settings, toSend),
       spool,

@@ -3,7 +3,7 @@
 
 import { type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { BULL_QUEUE_NAME, bullPrefix } from '../protocol/index.ts';
+import { BULL_QUEUE_NAME, bullPrefix, isUid } from '../protocol/index.ts';
 import type { Log } from './log.ts';
 import { whenReady } from './redis-connections.ts';
 import { within } from './within.ts';
@@ -104,6 +104,10 @@ export class Consumer {
   async #handle(job: Job, token: string): Promise<Handled> {
     const { handle, log } = this.#options;
     const uid = job.id ?? '';
+    if (!isUid(uid)) {
+      log.error('BullMQ holds a job that no script of ours released: forgotten');
+      return 'settled';
+    }
     const age = Math.max(0, Date.now() - (job.processedOn ?? Date.now()));
     const named = `${token}/${job.attemptsStarted}`;
     const delivery = handle({ uid, token: named, lockedAt: performance.now() - age }).catch(

@@ -37,7 +37,9 @@ export class Heartbeat {
     await this.#place.dispatcher.add(answer.releases);
   }
 
+  /** Begins to beat; nothing more when it does already. */
   start(): void {
+    if (this.#timer !== null) return;
     this.#timer = setInterval(this.#beat, this.#offer.ttlMs / 4);
     this.#redis.on('ready', this.#beat);
   }

@@ -43,6 +43,7 @@ export class WorkerService {
   readonly #drain: Drain;
   readonly #bootId: string;
   #booted = false;
+  #told = '';
   #stopped: Promise<void> | null = null;
 
   /**
@@ -109,7 +110,6 @@ export class WorkerService {
     while (!this.#stopping.signal.aborted && !(await this.#tryToJoin()));
     if (this.#stopping.signal.aborted) return;
     fence.start();
-    this.#heartbeat.start();
     this.#cancellations.start();
     this.#sweeper.start();
     await this.#consumer.start();
@@ -133,10 +133,16 @@ export class WorkerService {
       return true;
     } catch (error) {
       if (error instanceof OfferDiffersError || error instanceof RedisUnfitError) throw error;
-      this.#place.log.debug({ err: error }, 'could not join the queue yet');
+      this.#tellOnce(error instanceof Error ? error.message : String(error));
       await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
       return false;
     }
+  }
+
+  /** Says why the queue can't be joined yet; the same reason once. */
+  #tellOnce(reason: string): void {
+    if (reason !== this.#told) this.#place.log.warn({ reason }, 'could not join the queue yet');
+    this.#told = reason;
   }
 
   async #join(): Promise<void> {
@@ -146,8 +152,10 @@ export class WorkerService {
     if (health.evicts) throw new RedisUnfitError(`this Redis can't be used: ${faults}`);
     if (!health.persists) log.warn({ faults }, 'Redis');
     await this.#heartbeat.register(settings.queue);
+    this.#heartbeat.start();
     if (!this.#booted) await this.#boot();
     this.#booted = true;
+    // Before anything is fetched: what is found there is worth more than the `worker-lost` that a redelivery would make of it.
     const adoption = { runDir: settings.runDir, home: homeOf(settings), own: spool };
     await adoptSpools(adoption, this.#place).catch((error: unknown) =>
       log.error({ err: error }, 'spools of dead workers'),
@@ -183,7 +191,10 @@ export class WorkerService {
       farewell().catch((error: unknown) => log.debug({ err: error }, 'farewell')),
     );
     this.#ground.connections.close();
-    await within(ENGINE_CLOSE_MS, engine.close());
+    const closed = engine
+      .close()
+      .catch((error: unknown) => log.error({ err: error }, 'the native layer did not close'));
+    await within(ENGINE_CLOSE_MS, closed);
     log.info('stopped');
   }
 }

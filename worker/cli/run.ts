@@ -1,6 +1,6 @@
 // `bullpen-worker run`: one job document straight through the native layer. No Redis, so no blobs: all content is inline.
 
-import { newUid } from '../../protocol/index.ts';
+import { newUid } from '../../protocol/uid.ts';
 import { type Issue, parseJob, RUN_MAX_BYTES } from '../../schemas/parse.ts';
 import type { Job, Result } from '../../schemas/types.ts';
 import { loadSettings, type Settings } from '../config.ts';
