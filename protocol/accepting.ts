@@ -69,7 +69,7 @@ function writeDocument({ redis, keys }: QueueRedis, { uid, document }: Acceptanc
 
 /** Above `maxmemory` Redis itself refuses, before a script can answer. */
 function isOutOfMemory(error: unknown): boolean {
-  return error instanceof Error && /^(OOM|EXECABORT)/.test(error.message) && !/MISCONF/.test(error.message);
+  return error instanceof Error && error.message.startsWith('OOM ');
 }
 
 async function memoryQuota({ redis }: QueueRedis): Promise<AcceptAnswer> {

@@ -59,7 +59,10 @@ export type AcceptAnswer =
 export interface Beginning {
   uid: string;
   instance: string;
-  /** BullMQ's lock token of this delivery. */
+  /**
+   * Name of this delivery alone, for asking again after a lost reply. BullMQ's lock token is not enough: a worker's next delivery of
+   * the same job may have the same one.
+   */
   token: string;
   /** The epoch this begin will make, as the records name it: that of `peek` + 1. */
   expectedEpoch: number;

@@ -21,14 +21,16 @@ export async function writeChunks(
   for (let n = 0; n < chunksOf(bytes.length); n++) {
     const key = keyOf(n);
     const chunk = Buffer.from(bytes.subarray(n * CHUNK_BYTES, (n + 1) * CHUNK_BYTES));
-    const results = await redis
-      .multi()
-      .set(key, chunk, 'KEEPTTL')
-      .pexpire(key, ttlMs, 'NX')
-      .pexpire(key, ttlMs, 'GT')
-      .exec();
+    const lifetime = redis.multi().set(key, chunk, 'KEEPTTL').pexpire(key, ttlMs, 'NX').pexpire(key, ttlMs, 'GT');
+    const results = await lifetime.exec().catch((error: unknown) => Promise.reject(reasonOf(error)));
     for (const [error] of results ?? []) if (error) throw error;
   }
+}
+
+/** Of a transaction that was refused, Redis' reason: the error itself only says that it was. */
+function reasonOf(error: unknown): unknown {
+  const reasons = error instanceof Error && 'previousErrors' in error ? error.previousErrors : null;
+  return (Array.isArray(reasons) && reasons[0]) || error;
 }
 
 /** Reads chunks until one is short or missing. Null when the first is missing, or an error of Redis' own is thrown. */

@@ -36,7 +36,8 @@ export class Waiter {
   readonly #times: WaiterTimes;
   readonly #waiting = new Map<string, Set<Waiting>>();
   #subscriber: Redis | null = null;
-  #timers: NodeJS.Timeout[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
+  #retry: NodeJS.Timeout | null = null;
   #isClosed = false;
 
   /** `redis` is used to read; the subscriber is a duplicate of it. */
@@ -71,6 +72,7 @@ export class Waiter {
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const timer of this.#timers) clearInterval(timer);
+    if (this.#retry !== null) clearTimeout(this.#retry);
     for (const [, waits] of this.#waiting) for (const waiting of waits) waiting.reject(new WaiterClosedError());
     this.#subscriber?.disconnect();
   }
@@ -128,8 +130,15 @@ export class Waiter {
     try {
       for (const uid of await findEnded(this.#queue, open)) this.#wake(uid);
     } catch {
-      this.#timers.push(setTimeout(() => void this.#read(open), this.#times.retryMs).unref());
+      this.#readAgainSoon();
     }
+  }
+
+  #readAgainSoon(): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = null;
+      void this.#read([...this.#waiting.keys()]);
+    }, this.#times.retryMs).unref();
   }
 
   async #ping(subscriber: Redis): Promise<void> {

@@ -45,6 +45,7 @@ end
 local function answer_seen(first, stored)
   local same_document = stored[2] == sha256
   if first == uid and same_document then
+    if stored[1] ~= 'final' then keep_chunks() end
     local released = release()
     if stored[1] == 'waiting' and redis.call('ZSCORE', P .. 'inflight', uid) then released[#released + 1] = uid end
     return { 'created', uid, released }

@@ -9,7 +9,7 @@
 -- KEY inflight          zset: released and begun jobs
 -- KEY running:TENANT    set: the same, of one tenant
 -- (and those of the parts)
--- ARGV 1 uid, 2 instance, 3 BullMQ token, 4 expected epoch, 5 log, 6 number of records, then the records
+-- ARGV 1 uid, 2 instance, 3 token of this delivery, 4 expected epoch, 5 log, 6 number of records, then the records
 --
 -- {'run', epoch, tenant, id, attempts, queuedUs, acceptedAtUs, sha256, chunks, document} | {'final', outcome}
 -- | {'cancelled', epoch, tenant, id, by} | {'expired', epoch, tenant, id} | {'lost', epoch, tenant, id}

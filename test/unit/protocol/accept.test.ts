@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { sha256Of } from '../../../protocol/blobs.ts';
 import { newUid } from '../../../protocol/index.ts';
+import { SCRIPTS } from '../../../protocol/scripts.ts';
 import { acceptance, useRedis } from './bench-queue.ts';
 
 const bench = useRedis();
@@ -70,6 +71,29 @@ it('keeps a document above 64 KiB in chunks, whole until the job ends', async ()
   expect(Buffer.compare(begun.document, document)).toBe(0);
   await queue.commit(uid);
   expect(await bench.redis.exists(...chunks)).toBe(0);
+});
+
+it('keeps the chunks when the same producer asks again, and throws what Redis says when it can’t write them', async () => {
+  const queue = bench.queue();
+  const document = randomBytes(600_000);
+  const job = acceptance('big', { document, sha256: sha256Of(document) });
+  await queue.protocol.accept(job);
+  expect(await queue.protocol.accept(job)).toMatchObject({ answer: 'created' });
+  expect(await bench.redis.ttl(queue.keys.document(job.uid, 1))).toBe(-1);
+  await bench.redis.config('SET', 'min-replicas-to-write', 1);
+  try {
+    await expect(queue.protocol.accept(job)).rejects.toThrow(/^NOREPLICAS/);
+  } finally {
+    await bench.redis.config('SET', 'min-replicas-to-write', 0);
+  }
+});
+
+it('throws when a chunk of the document is not there', async () => {
+  const queue = bench.queue();
+  const { uid, sha256 } = acceptance('big');
+  const args = [1, queue.keys.prefix, uid, 'acme', 'big', sha256, '', 1, 1, 5, 1000];
+  await expect(bench.redis.eval(SCRIPTS.accept.source, ...(args as [number]))).rejects.toThrow(/chunk .* is missing/);
+  expect(await queue.protocol.lookup('acme', 'big')).toBeNull();
 });
 
 it('drops the chunks of a document that was not accepted', async () => {
