@@ -1,7 +1,7 @@
 // Content above 64 KiB: kept beside the document that refers to it, per tenant, named by its hash.
 
 import { createHash } from 'node:crypto';
-import { chunksOf, readChunks, writeChunks } from './chunks.ts';
+import { readChunks, writeChunks } from './chunks.ts';
 import type { QueueRedis } from './scripts.ts';
 
 const DAY_MS = 86_400_000;
@@ -43,22 +43,6 @@ export async function getBlob({ redis, keys }: QueueRedis, tenant: string, refer
   const bytes = await readChunks(redis, (n) => keys.blob(tenant, sha256, n));
   if (bytes !== null && sha256Of(bytes) !== sha256) throw new BlobCorruptError(reference);
   return bytes;
-}
-
-/** Lets content live for at least `ttlMs` from now. False when it isn't there any more. `bytes` is its size. */
-export async function keepBlob(
-  { redis, keys }: QueueRedis,
-  blob: { tenant: string; reference: string; bytes: number; ttlMs: number },
-): Promise<boolean> {
-  const sha256 = hashOf(blob.reference);
-  const pipeline = redis.pipeline();
-  for (let n = 0; n < chunksOf(blob.bytes); n++) {
-    const key = keys.blob(blob.tenant, sha256, n);
-    pipeline.pexpire(key, blob.ttlMs, 'GT').exists(key);
-  }
-  const results = (await pipeline.exec()) ?? [];
-  for (const [error] of results) if (error) throw error;
-  return results.every(([, value], place) => place % 2 === 0 || value === 1);
 }
 
 export function sha256Of(bytes: Uint8Array): string {

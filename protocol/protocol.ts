@@ -18,7 +18,7 @@ import type {
   SweepAnswer,
 } from './answers.ts';
 import * as log from './audit-log.ts';
-import { BLOB_TTL_MS, getBlob, keepBlob, putBlob } from './blobs.ts';
+import { BLOB_TTL_MS, getBlob, putBlob } from './blobs.ts';
 import { begin, commit } from './executing.ts';
 import * as fleet from './fleet.ts';
 import * as reading from './reading.ts';
@@ -129,11 +129,6 @@ export class Protocol {
    */
   getBlob(tenant: string, reference: string): Promise<Uint8Array | null> {
     return getBlob(this.#queue, tenant, reference);
-  }
-
-  /** Lets content live for at least `ttlMs` more. False when it isn't there. */
-  keepBlob(blob: { tenant: string; reference: string; bytes: number; ttlMs: number }): Promise<boolean> {
-    return keepBlob(this.#queue, blob);
   }
 
   /** Appends records that belong to no job (boot, close). Sent before this returns. */
