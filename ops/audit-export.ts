@@ -7,7 +7,15 @@ import { Protocol, type StoredRecord } from '../protocol/index.ts';
 const BATCH = 1_000;
 
 /** Writes every record of every worker's log, log by log and in order; `{ sha256, verdict, record }` a line. Returns how many. */
-export async function exportAudit({ redis: url, queue, to }: { redis: string; queue: string; to: string }): Promise<number> {
+export async function exportAudit({
+  redis: url,
+  queue,
+  to,
+}: {
+  redis: string;
+  queue: string;
+  to: string;
+}): Promise<number> {
   const redis = new Redis(url);
   const protocol = new Protocol(redis, queue);
   try {

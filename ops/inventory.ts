@@ -7,9 +7,13 @@ import { basename, join } from 'node:path';
 export interface Place {
   /** Host uids of the worker's sandboxes. */
   uids: { first: number; count: number };
-  /** Directories whose whole content counts: the worker's run directory, its temporary directory. */
+  /** Directories whose content counts, such as the worker's run directory and its temporary one. */
   directories: string[];
 }
+
+// What a worker keeps in its run directory by design: locks, which are never removed, and the directories for them.
+const KEPT =
+  /^(turn\.lock file|(instances|uids|stage|spool)\/|(instances|uids)\/[a-z0-9-]+\.lock file|spool\/w-[a-z2-7]{5}\/)$/;
 
 /** Sorted lists of what was there at one moment. */
 export interface Inventory {
@@ -19,7 +23,7 @@ export interface Inventory {
   cgroups: string[];
   /** Mount points of this mount namespace, a line each. */
   mounts: string[];
-  /** Paths below the place's directories. */
+  /** Paths below the place's directories, without the locks that a worker keeps. */
   directories: string[];
 }
 
@@ -29,7 +33,7 @@ export function takeInventory(place: Place): Inventory {
     processes: processes(place).sort(),
     cgroups: cgroups().sort(),
     mounts: mountTable().map((mount) => `${mount.type} ${mount.point}`),
-    directories: place.directories.flatMap((directory) => pathsBelow(directory)).sort(),
+    directories: place.directories.flatMap(contentOf).sort(),
   };
 }
 
@@ -131,6 +135,10 @@ function directoriesBelow(directory: string): string[] {
     const path = join(directory, entry.name);
     return entry.isDirectory() ? [path, ...directoriesBelow(path)] : [];
   });
+}
+
+function contentOf(directory: string): string[] {
+  return pathsBelow(directory).filter((path) => !KEPT.test(path.slice(directory.length + 1)));
 }
 
 function pathsBelow(directory: string): string[] {

@@ -1,8 +1,10 @@
 // What the quickstart lays out on the host for a job to find, and the proof that none did.
 
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Planted } from './samples.ts';
@@ -32,7 +34,18 @@ export class Bait implements Planted {
   static async plant(): Promise<Bait> {
     const bait = new Bait();
     await new Promise<void>((resolve, reject) => bait.#listener.once('error', reject).listen(0, '0.0.0.0', resolve));
+    await bait.#mustBeReachable();
     return bait;
+  }
+
+  /** From outside of a sandbox both work: otherwise that they stay untouched would prove nothing. */
+  async #mustBeReachable(): Promise<void> {
+    const nobody = { uid: 65_534, gid: 65_534 };
+    const read = spawnSync('/bin/cat', [this.canaryPath], { ...nobody, encoding: 'utf8' }).stdout;
+    if (read !== this.secret) throw new Error(`an ordinary user of this host can't read ${this.canaryPath}`);
+    for (const host of ['127.0.0.1', this.address]) await once(connect(this.port, host), 'close');
+    if (this.accepted !== 2) throw new Error('the listener on the host does not count its connections');
+    this.accepted = 0;
   }
 
   get port(): number {

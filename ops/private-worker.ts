@@ -33,7 +33,7 @@ export class PrivateWorker {
     this.configPath = join(directory, 'worker.json');
     const temporary = join(directory, 'tmp');
     mkdirSync(temporary, { recursive: true });
-    mkdirSync(join(directory, 'run'), { recursive: true });
+    mkdirSync(join(directory, 'run'), { recursive: true, mode: 0o700 });
     writeFileSync(this.configPath, JSON.stringify({ version: 1, runDir: join(directory, 'run'), ...config }, null, 2));
     const output = openSync(log, 'a');
     this.#child = spawn(process.execPath, [WORKER, 'start', '--config', this.configPath], {

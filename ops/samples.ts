@@ -73,7 +73,7 @@ function ordinary(): Sample[] {
     {
       name: 'C that does not compile',
       job: job('c', 'int main(void) { return nothing; }\n'),
-      expect: { kind: 'exited', exitCode: 1, phase: 'build', stderrHas: "'nothing' undeclared" },
+      expect: { kind: 'exited', exitCode: 1, phase: 'build', stderrHas: 'undeclared' },
     },
     {
       name: 'stdin, two files, an artifact',
