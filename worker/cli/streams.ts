@@ -60,15 +60,11 @@ function reasonOf(outcome: Outcome): string | null {
   }
 }
 
-/** Resolves when the bytes are out; also when the reader has gone, as behind `head`. */
+/** Resolves when the bytes are out; also when the reader has gone, as behind `head`: the exit code still counts. */
 function write(stream: Writable, data: Buffer | string): Promise<void> {
   if (data.length === 0) return Promise.resolve();
+  if (stream.listenerCount('error') === 0) stream.on('error', () => undefined);
   return new Promise((resolve) => {
-    const done = () => {
-      stream.off('error', done);
-      resolve();
-    };
-    stream.once('error', done);
-    stream.write(data, done);
+    stream.write(data, () => resolve());
   });
 }

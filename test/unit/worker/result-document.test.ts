@@ -67,6 +67,17 @@ describe('large content', () => {
     expect(checkResult(JSON.stringify(result))).toMatchObject({ ok: true });
   });
 
+  it('leaves room for a MiB of smaller content, then only for tiny ones', () => {
+    const { truncated: _t, totalBytes: _b, ...half } = stream(Buffer.alloc(32_768, 'x'), 'text');
+    const { truncated: _tt, totalBytes: _tb, ...tiny } = stream(Buffer.from('tiny'), 'text');
+    const artifacts = Array.from({ length: 40 }, (_, n) => ({ path: `out/${n}`, ...half, text: half.text ?? '' }));
+    const { result } = separateLargeContent(resultWith({ artifacts: [...artifacts, { path: 'out/tiny', ...tiny }] }));
+    const inline = result.artifacts.filter((artifact) => 'text' in artifact).map(({ path }) => path);
+    expect(inline.length).toBe(33);
+    expect(inline.at(-1)).toBe('out/tiny');
+    expect(checkResult(JSON.stringify(result))).toMatchObject({ ok: true });
+  });
+
   it('leaves the build step too', () => {
     const usage = { wallTimeUs: 1, cpuTimeUs: 1, cpuWaitUs: null, memoryPeakBytes: null, processesPeak: null };
     const step = { outcome: { kind: 'exited', exitCode: 0, phase: 'build' }, usage } as const;
