@@ -82,7 +82,11 @@ impl Engine {
     #[napi(catch_unwind)]
     pub fn close<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, ()>> {
         let engine = self.inner.clone();
-        promise(env, async move { Ok(engine.close().await) }, |()| ())
+        let closing = async move {
+            engine.close().await;
+            Ok(())
+        };
+        promise(env, closing, |()| ())
     }
 }
 
