@@ -22,13 +22,10 @@ impl Host {
     pub fn open(plan: HostPlan) -> Result<Host, Failure> {
         check(&plan)?;
         let cpus = std::thread::available_parallelism().at(Step::HostPlan)?.get() as f64;
-        Ok(Host {
-            hierarchies: Hierarchies::open(&plan)?,
-            roots: Roots::stage(&plan)?,
-            namespaces: Namespaces::own().at(Step::CheckNamespaces)?,
-            cpus,
-            plan,
-        })
+        let roots = Roots::stage(&plan)?;
+        let namespaces = Namespaces::own().at(Step::CheckNamespaces)?;
+        // Last: what it makes outlives this process unless it is taken away again.
+        Ok(Host { hierarchies: Hierarchies::open(&plan)?, roots, namespaces, cpus, plan })
     }
 
     /// The slot's own uid and gid on this host.

@@ -6,6 +6,7 @@
 use crate::channel::{self, Received};
 use crate::clock::{Stopwatch, boottime};
 use crate::enter::{Materials, enter};
+use crate::leaf;
 use crate::payload::{self, Stdio};
 use crate::readback;
 use crate::report::{Executing, Order, Report, Word};
@@ -18,6 +19,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, WaitOptions, WaitStatus, setsid, wait, waitpid};
 use std::io::Read;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -26,12 +28,17 @@ pub struct Inherited<'a> {
     pub socket: BorrowedFd<'a>,
     pub root: BorrowedFd<'a>,
     pub workspace: BorrowedFd<'a>,
+    /// To the sandbox's leaf, one for each hierarchy.
+    pub doors: &'a [OwnedFd],
 }
 
-/// Numbers that those have in init; everything else is closed.
+/// Numbers that those have in init, the doors last; everything above is closed.
 const SOCKET: RawFd = 3;
 const ROOT: RawFd = 4;
 const WORKSPACE: RawFd = 5;
+const FIRST_DOOR: RawFd = 6;
+/// Above all of these numbers.
+const HIGH: RawFd = 64;
 
 /// The whole life of init. Never returns: nothing of the forkserver's own code may run on in this process.
 pub fn live(inherited: &Inherited<'_>) -> ! {
@@ -45,33 +52,32 @@ pub fn live(inherited: &Inherited<'_>) -> ! {
 struct Init {
     socket: OwnedFd,
     buffer: Vec<u8>,
-    /// Taken when the place is built.
-    materials: Option<(OwnedFd, OwnedFd)>,
+    /// Root, workspace and doors, until the place is built.
+    materials: Option<(OwnedFd, OwnedFd, Vec<OwnedFd>)>,
 }
 
 /// Leaves everything behind that belongs to the forkserver or to other sandboxes.
 fn take_over(inherited: &Inherited<'_>) -> Result<Init, Failure> {
     let at = Step::CloseDescriptors;
     let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).at(at)?;
-    // High copies first: none of the targets may be a source that is still needed.
-    let kept = [inherited.socket, inherited.root, inherited.workspace];
-    let high = kept.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 64));
-    for (fd, number) in high.into_iter().zip([SOCKET, ROOT, WORKSPACE]) {
-        let fd = std::mem::ManuallyDrop::new(fd.at(at)?);
-        sys::place(fd.as_fd(), number).at(at)?;
-    }
-    for number in 0..SOCKET {
-        sys::place(&null, number).at(at)?;
+    let mut kept =
+        vec![null.as_fd(), null.as_fd(), null.as_fd(), inherited.socket, inherited.root, inherited.workspace];
+    kept.extend(inherited.doors.iter().map(AsFd::as_fd));
+    // High copies first: no target may be a source that is still needed.
+    let copy_high = |fd| rustix::io::fcntl_dupfd_cloexec(fd, HIGH).map(ManuallyDrop::new);
+    let high = kept.into_iter().map(copy_high).collect::<Result<Vec<_>, _>>().at(at)?;
+    for (number, fd) in (0..).zip(&high) {
+        sys::place(&**fd, number).at(at)?;
     }
     std::mem::forget(null);
-    sys::close_from(WORKSPACE + 1).at(at)?;
+    let end = FIRST_DOOR + inherited.doors.len() as RawFd;
+    sys::close_from(end).at(at)?;
     setsid().at(at)?;
-    // SAFETY: just placed there; the copies of the forkserver's owners of these numbers are never dropped, as init never returns.
-    let [socket, root, workspace] = [SOCKET, ROOT, WORKSPACE].map(|number| unsafe { OwnedFd::from_raw_fd(number) });
-    for fd in [&socket, &root, &workspace] {
-        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).at(at)?;
-    }
-    Ok(Init { socket, buffer: vec![0; MAX_PACKET], materials: Some((root, workspace)) })
+    // SAFETY: just placed there. The forkserver's own owners of these numbers, copied with all memory, are never dropped here:
+    // init does not return.
+    let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
+    let materials = (own(ROOT), own(WORKSPACE), (FIRST_DOOR..end).map(own).collect());
+    Ok(Init { socket: own(SOCKET), buffer: vec![0; MAX_PACKET], materials: Some(materials) })
 }
 
 impl Init {
@@ -96,9 +102,13 @@ impl Init {
     }
 
     fn build(&mut self, loopback: bool) -> Result<(), Failure> {
-        let (root, workspace) = self.materials.take().ok_or(Failure::new(Step::Request, libc::EALREADY))?;
-        let stages = enter(Materials { root, workspace, loopback })?;
-        self.report(&Report::Ready { stages }, &[])
+        let (root, workspace, doors) = self.materials.take().ok_or(Failure::new(Step::Request, libc::EALREADY))?;
+        let mut watch = Stopwatch::start();
+        leaf::enter(&doors).at(Step::LeafEnter)?;
+        drop(doors);
+        watch.lap("attach");
+        watch.add(enter(Materials { root, workspace, loopback })?);
+        self.report(&Report::Ready { stages: watch.take() }, &[])
     }
 
     /// Runs one program to its end.

@@ -16,7 +16,7 @@ use forkserver::wire::{Layer, SandboxPlan};
 use rustix::net::SendFlags;
 use rustix::process::Pid;
 use std::fs::read_to_string;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Everything that init gets to itself.
 const NAMESPACES: i32 = libc::CLONE_NEWUSER
@@ -53,7 +53,15 @@ impl Parts {
 pub struct Init {
     pub pid: Pid,
     pub pidfd: OwnedFd,
-    pub socket: OwnedFd,
+    /// Gone when init has closed its end: it is dying then, and its pidfd will tell.
+    pub socket: Option<OwnedFd>,
+}
+
+impl Init {
+    pub fn order(&self, order: &Order, fds: &[BorrowedFd<'_>]) -> Result<(), Failure> {
+        let socket = self.socket.as_ref().ok_or(Failure::new(Step::InitDied, libc::EPIPE))?;
+        channel::send(socket, order, fds, SendFlags::DONTWAIT).at(Step::InitChannel)
+    }
 }
 
 /// Makes the parts; init then builds its place by itself and reports.
@@ -72,28 +80,24 @@ pub fn provision(
     watch.lap("tree");
     let workspace = parts.workspace.insert(Workspace::make(uid)?);
     watch.lap("workspace");
-    let init = parts.init.insert(clone_init(&root, workspace)?);
+    let doors = leaf.doors().at(Step::LeafEnter)?;
+    let init = parts.init.insert(clone_init(&root, workspace, &doors)?);
     workspace.mount = None;
     watch.lap("clone");
     idmap::map(init.pid, uid)?;
     watch.lap("maps");
-    leaf.enter(init.pid).at(Step::LeafEnter)?;
     idmap::offer_to_oom_killer(init.pid).at(Step::OomScore)?;
-    watch.lap("attach");
-    let order = Order::Enter { loopback: plan.loopback };
-    channel::send(&init.socket, &order, &[], SendFlags::DONTWAIT).at(Step::InitChannel)
+    init.order(&Order::Enter { loopback: plan.loopback }, &[])
 }
 
-fn clone_init(root: &OwnedFd, workspace: &Workspace) -> Result<Init, Failure> {
+fn clone_init(root: &OwnedFd, workspace: &Workspace, doors: &[OwnedFd]) -> Result<Init, Failure> {
     let (ours, theirs) = channel::pair().at(Step::InitChannel)?;
     let mount = workspace.mount.as_ref().ok_or(Failure::new(Step::Request, libc::EALREADY))?;
     match sys::clone3(NAMESPACES).at(Step::CloneInit)? {
-        Cloned::Child => init::live(&Inherited {
-            socket: theirs.as_fd(),
-            root: root.as_fd(),
-            workspace: mount.as_fd(),
-        }),
-        Cloned::Parent { child, pidfd } => Ok(Init { pid: child, pidfd, socket: ours }),
+        Cloned::Child => {
+            init::live(&Inherited { socket: theirs.as_fd(), root: root.as_fd(), workspace: mount.as_fd(), doors })
+        }
+        Cloned::Parent { child, pidfd } => Ok(Init { pid: child, pidfd, socket: Some(ours) }),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::step::{At, Failure, Step};
 use forkserver::wire::{Cause, ClaimLimits, Event, ExitStatus, Layer, SandboxPlan};
 use rustix::fs::{FileType, Gid, Uid, fchown, fstat};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::RecvFlags;
 use rustix::process::{Signal, WaitOptions, pidfd_send_signal, waitpid};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -52,6 +52,7 @@ pub type Outgoing = Vec<(Event, Vec<OwnedFd>)>;
 
 pub struct Sandbox {
     id: u64,
+    slot: u32,
     uid: u32,
     state: State,
     parts: Parts,
@@ -74,6 +75,7 @@ impl Sandbox {
     pub fn provision(id: u64, plan: &SandboxPlan, host: &Host, out: &mut Outgoing) -> Sandbox {
         let mut sandbox = Sandbox {
             id,
+            slot: plan.slot,
             uid: 0,
             state: State::Building,
             parts: Parts::default(),
@@ -131,7 +133,7 @@ impl Sandbox {
         self.state = State::Starting;
         self.deadline = Some(after(PATIENCE));
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
-        channel::send(&self.parts.init()?.socket, &order, &fds, SendFlags::DONTWAIT).at(Step::InitChannel)
+        self.parts.init()?.order(&order, &fds)
     }
 
     /// Ends whatever runs, for the library's reason. Nothing runs: the sandbox is dead all the same.
@@ -148,6 +150,11 @@ impl Sandbox {
             State::Dying | State::Emptying | State::Removing | State::Gone => {}
             _ => self.kill(Cause::Abandoned, out),
         }
+    }
+
+    /// Whose uid it has: nobody else may have it meanwhile.
+    pub fn slot(&self) -> u32 {
+        self.slot
     }
 
     /// Is there nothing left of it?
@@ -194,11 +201,16 @@ impl Sandbox {
 
     /// Init has something to say.
     pub fn on_report(&mut self, host: &Host, buffer: &mut [u8], out: &mut Outgoing) {
-        while let Some(init) = &self.parts.init {
-            let heard = match channel::receive(&init.socket, buffer, RecvFlags::DONTWAIT) {
+        while let Some(init) = &mut self.parts.init
+            && let Some(socket) = &init.socket
+        {
+            let heard = match channel::receive(socket, buffer, RecvFlags::DONTWAIT) {
                 Ok(Received::Message(report, fds)) => self.hear(report, fds, host, out),
-                // Its end is told by its pidfd.
-                Ok(Received::Nothing | Received::End) => return,
+                Ok(Received::Nothing) => return,
+                Ok(Received::End) => {
+                    init.socket = None;
+                    return;
+                }
                 Ok(Received::Malformed) => Err(Failure::new(Step::InitChannel, libc::EBADMSG)),
                 Err(errno) => Err(errno).at(Step::InitChannel),
             };
@@ -234,6 +246,7 @@ impl Sandbox {
             (State::Building, Report::Ready { stages }) => {
                 self.watch.lap("init");
                 self.watch.add(stages);
+                self.check_alone()?;
                 self.become_ready(host, out)
             }
             (State::Starting, Report::Running { at, layers, stages }) => {
@@ -449,7 +462,7 @@ impl Sandbox {
         self.settle(Err(Failure::new(late, libc::ETIMEDOUT)), out);
     }
 
-    /// Between two programs of a sandbox only init is alive.
+    /// Before and between programs of a sandbox init is in its leaf, and alone.
     fn check_alone(&self) -> Result<(), Failure> {
         let init = self.parts.init()?.pid.as_raw_nonzero().get();
         match self.parts.leaf()?.members().at(Step::Evidence)? {

@@ -1,6 +1,7 @@
 //! The forkserver's loop: one thread that waits for the library, for every sandbox, and for the next deadline.
 
 use crate::channel::{self, Outbox, Received};
+use crate::clock::{after, boottime};
 use crate::exec::Asked;
 use crate::host::Host;
 use crate::sandbox::{Outgoing, Sandbox};
@@ -15,9 +16,12 @@ use rustix::time::{
 };
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 const MILLISECOND: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
+/// Longest time for removing what is left when the library has gone. What isn't dead by then dies with this process.
+const CLEAR_UP: Duration = Duration::from_millis(800);
 
 /// Why the loop ended.
 enum Over {
@@ -54,7 +58,8 @@ pub fn serve(control: OwnedFd) -> Result<(), Failure> {
     };
     let timer =
         timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK).at(Step::EventLoop)?;
-    let mut server = Server { control, timer, host, sandboxes: BTreeMap::new(), outbox: Outbox::new(), buffer };
+    let mut server =
+        Server { control, timer, host, sandboxes: BTreeMap::new(), outbox: Outbox::new(), buffer, closing: false };
     let over = loop {
         if let Err(over) = server.turn() {
             break over;
@@ -99,6 +104,8 @@ struct Server {
     sandboxes: BTreeMap<u64, Sandbox>,
     outbox: Outbox,
     buffer: Vec<u8>,
+    /// Nobody is listened to any more: all that is left to do is to clear up.
+    closing: bool,
 }
 
 impl Server {
@@ -112,8 +119,8 @@ impl Server {
         for sandbox in self.sandboxes.values_mut() {
             sandbox.tick(&self.host, &mut out);
         }
-        self.sandboxes.retain(|_, sandbox| !sandbox.is_gone());
-        self.deliver(out)
+        self.forget_gone();
+        if self.closing { Ok(()) } else { self.deliver(out) }
     }
 
     fn arm_timer(&self) -> Result<(), Failure> {
@@ -128,18 +135,24 @@ impl Server {
 
     /// Blocks until something is ready. For one sandbox what init says comes before its death.
     fn wait(&self) -> Result<Vec<Source>, Failure> {
-        let mut interest = PollFlags::IN;
-        interest.set(PollFlags::OUT, !self.outbox.is_empty());
-        let mut sources = vec![Source::Control, Source::Timer];
-        let mut fds = vec![PollFd::new(&self.control, interest), PollFd::new(&self.timer, PollFlags::IN)];
+        let mut sources = vec![Source::Timer];
+        let mut fds = vec![PollFd::new(&self.timer, PollFlags::IN)];
+        if !self.closing {
+            let mut interest = PollFlags::IN;
+            interest.set(PollFlags::OUT, !self.outbox.is_empty());
+            sources.push(Source::Control);
+            fds.push(PollFd::new(&self.control, interest));
+        }
         for (id, sandbox) in &self.sandboxes {
-            if let Some(init) = &sandbox.parts().init {
-                sources.extend([Source::Report(*id), Source::InitDeath(*id)]);
-                fds.extend([PollFd::new(&init.socket, PollFlags::IN), PollFd::new(&init.pidfd, PollFlags::IN)]);
-            }
-            if let Some(oom) = &sandbox.parts().oom {
-                sources.push(Source::Oom(*id));
-                fds.push(PollFd::new(oom, PollFlags::IN));
+            let (init, oom) = (sandbox.parts().init.as_ref(), sandbox.parts().oom.as_ref());
+            let watched = [
+                (Source::Report(*id), init.and_then(|init| init.socket.as_ref())),
+                (Source::InitDeath(*id), init.map(|init| &init.pidfd)),
+                (Source::Oom(*id), oom),
+            ];
+            for (source, fd) in watched.into_iter().filter_map(|(source, fd)| Some((source, fd?))) {
+                sources.push(source);
+                fds.push(PollFd::new(fd, PollFlags::IN));
             }
         }
         match poll(&mut fds, None) {
@@ -190,8 +203,8 @@ impl Server {
         let host = &self.host;
         match request {
             Request::Hello { .. } => return Err(Over::Protocol),
-            Request::Provision { sandbox, .. } if self.sandboxes.contains_key(&sandbox) => {
-                out.push(unknown(sandbox, libc::EEXIST));
+            Request::Provision { sandbox, plan } if !self.is_free(sandbox, plan.slot) => {
+                out.push(refused(sandbox, libc::EEXIST));
             }
             Request::Provision { sandbox, plan } => {
                 let made = Sandbox::provision(sandbox, &plan, host, out);
@@ -214,10 +227,19 @@ impl Server {
         Ok(())
     }
 
+    fn forget_gone(&mut self) {
+        self.sandboxes.retain(|_, sandbox| !sandbox.is_gone());
+    }
+
+    /// Two sandboxes with one uid could signal each other.
+    fn is_free(&self, id: u64, slot: u32) -> bool {
+        !self.sandboxes.contains_key(&id) && self.sandboxes.values().all(|sandbox| sandbox.slot() != slot)
+    }
+
     fn with(&mut self, id: u64, out: &mut Outgoing, act: impl FnOnce(&mut Sandbox, &Host, &mut Outgoing)) {
         match self.sandboxes.get_mut(&id) {
             Some(sandbox) => act(sandbox, &self.host, out),
-            None => out.push(unknown(id, libc::ENOENT)),
+            None => out.push(refused(id, libc::ENOENT)),
         }
     }
 
@@ -228,33 +250,21 @@ impl Server {
         self.outbox.flush(&self.control).map_err(|_| Over::LibraryGone)
     }
 
-    /// Kills and removes everything; events about it go nowhere.
+    /// Kills and removes everything; what there is to say about it nobody hears.
     fn close(&mut self) {
+        self.closing = true;
         let mut nobody = Outgoing::new();
         for sandbox in self.sandboxes.values_mut() {
             sandbox.deprovision(&self.host, &mut nobody);
         }
-        let patience = crate::clock::after(std::time::Duration::from_millis(800));
-        while !self.sandboxes.is_empty() && crate::clock::boottime() < patience {
-            if self.arm_timer().is_err() {
-                break;
-            }
-            let Ok(ready) = self.wait() else { break };
-            for source in ready {
-                if !matches!(source, Source::Control) {
-                    let _ = self.handle(source, &mut nobody);
-                }
-            }
-            for sandbox in self.sandboxes.values_mut() {
-                sandbox.tick(&self.host, &mut nobody);
-            }
-            self.sandboxes.retain(|_, sandbox| !sandbox.is_gone());
-        }
+        self.forget_gone();
+        let patience = after(CLEAR_UP);
+        while !self.sandboxes.is_empty() && boottime() < patience && self.turn().is_ok() {}
         self.host.hierarchies.close();
     }
 }
 
-fn unknown(sandbox: u64, errno: i32) -> (Event, Vec<OwnedFd>) {
+fn refused(sandbox: u64, errno: i32) -> (Event, Vec<OwnedFd>) {
     let error = Failure::new(Step::Request, errno).about(format!("sandbox {sandbox}")).into();
     (Event::Failed { sandbox, error }, Vec::new())
 }

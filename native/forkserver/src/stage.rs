@@ -74,7 +74,7 @@ fn stage_root(ground: &Tree, plan: &RootPlan) -> Result<OwnedFd, Failure> {
         mounts::attach_on(source, target).at(Step::StageBind)?;
     }
     bind_devices(&tree)?;
-    Ok(tree.root().try_clone().at(Step::StageRoot)?)
+    tree.root().try_clone().at(Step::StageRoot)
 }
 
 fn write_entries(tree: &Tree, plan: &RootPlan) -> Result<(), Failure> {

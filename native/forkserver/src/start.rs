@@ -93,6 +93,9 @@ pub fn enter_pid_namespace(control: OwnedFd) -> Result<OwnedFd, Failure> {
         sys::Cloned::Parent { child, pidfd } => {
             // Its end of the socket must close when the forkserver dies.
             drop(control);
+            // Its life is the worker's: a signal for the whole group (Ctrl-C, a service manager's stop) starts the worker's drain,
+            // and must not end what is being drained.
+            sys::ignore_stop_signals();
             sys::exit_now(stand_by(&worker, child, &pidfd))
         }
     }

@@ -143,6 +143,14 @@ pub fn reset_signals() {
     }
 }
 
+/// Ignores what asks a process to end; only SIGKILL still does.
+pub fn ignore_stop_signals() {
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        // SAFETY: ignoring a signal is always sound.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
 /// Brings `lo` of the current network namespace up.
 pub fn raise_loopback() -> Result<(), Errno> {
     let socket = rustix::net::socket_with(

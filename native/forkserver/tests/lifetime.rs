@@ -4,7 +4,9 @@ mod harness;
 
 use forkserver::wire::{Cause, Event, MAX_PACKET, Request, SandboxPlan, VERSION};
 use harness::{Forkserver, command, control_pair, eventually, exec, perl, receive, send, shell};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -69,6 +71,18 @@ fn a_leaf_is_there_while_its_sandbox_is() {
     assert_eq!(members(sandbox.server).len(), count, "init only, in each");
     sandbox.deprovision();
     assert_eq!(leaves(&server), 0);
+}
+
+#[test]
+fn closing_the_socket_removes_what_is_dead_too() {
+    let mut server = Forkserver::start();
+    let sandbox = server.claimed();
+    sandbox.run(0, true, &exec(&["true"])).exited(0);
+    let houses = server.leaf_houses();
+    let start = Instant::now();
+    assert!(server.close().success());
+    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+    assert!(houses.iter().all(|house| !house.exists()));
 }
 
 #[test]
@@ -260,4 +274,100 @@ fn the_program_is_a_sealed_copy() {
     let write = fs::OpenOptions::new().write(true).open(format!("/proc/{}/exe", server.process.id()));
     assert!(write.is_err());
     server.run(&["true"]).exited(0);
+}
+
+#[test]
+fn a_signal_for_the_whole_group_does_not_end_what_the_worker_drains() {
+    let mut server = Forkserver::start();
+    let sandbox = server.claimed();
+    let streams = sandbox.start(0, true, &shell("sleep 0.3; exit 5"));
+    assert!(matches!(sandbox.server.receive().0, Event::Started { .. }));
+    let shim = Pid::from_raw(sandbox.server.process.id() as i32).expect("a pid");
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
+        kill_process(shim, signal).expect("kill");
+    }
+    sandbox.finish(streams).exited(5);
+    sandbox.deprovision();
+}
+
+#[test]
+fn killing_the_shim_kills_everything() {
+    let mut server = Forkserver::start();
+    let sandbox = server.claimed();
+    let _streams = sandbox.start(0, true, &perl("fork; sleep 1000"));
+    assert!(matches!(sandbox.server.receive().0, Event::Started { .. }));
+    server.process.kill().expect("kill");
+    server.process.wait().expect("wait");
+    eventually(Duration::from_secs(1), "all dead", || members(&server).is_empty());
+    for house in server.leaf_houses() {
+        for leaf in fs::read_dir(&house).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir()) {
+            fs::remove_dir(leaf.path()).expect("a leaf can be removed");
+        }
+        let _ = fs::remove_dir(&house);
+    }
+}
+
+#[test]
+fn two_sandboxes_never_share_a_uid() {
+    let mut server = Forkserver::start();
+    let plan = SandboxPlan { root: "debian".into(), slot: 3, loopback: false };
+    let first = server.provision_as(plan.clone());
+    first.server.send(&Request::Provision { sandbox: 99, plan }, &[]);
+    assert!(matches!(first.server.receive().0, Event::Failed { sandbox: 99, error } if error.errno == libc::EEXIST));
+    first.deprovision();
+    let beyond = SandboxPlan { root: "debian".into(), slot: 16, loopback: false };
+    server.send(&Request::Provision { sandbox: 100, plan: beyond }, &[]);
+    assert!(matches!(server.receive().0, Event::Failed { sandbox: 100, error } if error.errno == libc::EUSERS));
+}
+
+#[test]
+fn a_run_directory_may_be_the_workers_alone() {
+    let run = tempfile::tempdir().expect("directory");
+    fs::set_permissions(run.path(), fs::Permissions::from_mode(0o700)).expect("mode");
+    let stage = run.path().join("stage");
+    fs::create_dir(&stage).expect("stage");
+    let mut server = Forkserver::start_planned(|plan| plan.stage_dir = stage.to_str().expect("UTF-8").to_owned());
+    server.run(&["true"]).exited(0);
+}
+
+#[test]
+fn an_end_before_the_program_began_is_an_end_all_the_same() {
+    let mut server = Forkserver::start();
+    for _ in 0..20 {
+        let sandbox = server.claimed();
+        let streams = sandbox.start(0, true, &shell("sleep 1000"));
+        sandbox.kill(Cause::Cancelled);
+        let ran = sandbox.finish(streams);
+        assert_eq!(ran.evidence().cause, Cause::Cancelled);
+        sandbox.deprovision();
+    }
+}
+
+#[test]
+fn the_smallest_memory_is_enough_for_a_small_program() {
+    let mut server = Forkserver::start();
+    let limits = forkserver::wire::ClaimLimits { memory_bytes: 8 << 20, ..harness::limits() };
+    let ran = server.claimed_with(limits).run_last(shell("echo small"));
+    ran.exited(0);
+    assert_eq!(ran.stdout, "small\n");
+}
+
+#[test]
+fn the_forkserver_keeps_few_capabilities_and_no_group() {
+    let mut server = Forkserver::start();
+    server.run(&["true"]).exited(0);
+    let shim = server.process.id().to_string();
+    let all = fs::read_dir("/proc").expect("proc").flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let status = all
+        .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/status")).ok())
+        .find(|status| status.lines().any(|line| line.strip_prefix("PPid:").map(str::trim) == Some(&*shim)))
+        .expect("the forkserver");
+    let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).expect(key).trim().to_owned();
+    // chown, dac_override, fowner, kill, setgid, setuid, setpcap, sys_ptrace, sys_admin
+    let kept: u64 = [0u64, 1, 3, 5, 6, 7, 8, 19, 21].iter().map(|bit| 1 << bit).sum();
+    for set in ["CapPrm:", "CapEff:", "CapBnd:"] {
+        assert_eq!(u64::from_str_radix(&line(set), 16), Ok(kept), "{set}");
+    }
+    assert_eq!((line("CapInh:"), line("CapAmb:")), ("0000000000000000".into(), "0000000000000000".into()));
+    assert_eq!((line("Groups:"), line("Threads:")), (String::new(), "1".into()));
 }

@@ -415,8 +415,13 @@ pub fn receive(socket: &OwnedFd) -> Option<(Event, Vec<OwnedFd>)> {
     let mut buffer = vec![0; MAX_PACKET];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let received =
-        recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC).expect("receive");
+    let received = loop {
+        // With a timeout, the kernel lets the freezing of a machine interrupt it.
+        match recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            received => break received.expect("receive"),
+        }
+    };
     let fds = ancillary
         .drain()
         .filter_map(|message| match message {
