@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type PrivateRedis, startPrivateRedis } from '../../ops/private-redis.ts';
 import { PrivateWorker } from '../../ops/private-worker.ts';
-import { createProducer, type Job, type Producer, type Result } from '../../producer/index.ts';
+import { createProducer, type JobInput, type Producer, type Result } from '../../producer/index.ts';
 import { newUid } from '../../protocol/index.ts';
 import { Engine, type Lease, takeLease } from '../../worker/engine.ts';
 
@@ -73,8 +73,8 @@ function execute([program = '', ...args]: readonly string[]): Promise<Run> {
   });
 }
 
-const jobOf = (argv: readonly string[]): Job =>
-  ({ kind: 'job', version: 1, runtime: 'bash', command: [...argv], policy: { version: 1, limits: LIMITS } }) as Job;
+const jobOf = (argv: readonly string[]): JobInput =>
+  ({ kind: 'job', version: 1, runtime: 'bash', command: [...argv], policy: { version: 1, limits: LIMITS } }) as JobInput;
 
 function runOf(result: Result): Run {
   const exitCode = result.outcome.kind === 'exited' ? result.outcome.exitCode : null;

@@ -65,7 +65,7 @@ it('a waiter whose subscription is cut just before the commit gets the result wi
   const admin = new Redis(pen.redis.url);
   await until('it runs', async () => (await pen.producer.job(handle.id).state()).state === 'running');
   await sleep(1000);
-  await admin.client('KILL', 'TYPE', 'pubsub');
+  await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
   const state = async () => (await pen.producer.job(handle.id).state()).state === 'final';
   await until('it is final', state);
   const final = Date.now();
