@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { newUid } from '../protocol/index.ts';
 import type { Result } from '../schemas/types.ts';
 import { accept } from './accept.ts';
@@ -54,6 +55,7 @@ export class RedisProducer implements Producer {
       throw new RangeError(`runAll: inFlight must be an integer from 1 to ${IN_FLIGHT_MAX}`);
     }
     const leaving = new AbortController();
+    setMaxListeners(0, leaving.signal);
     const abort = (): void => leaving.abort(signal?.reason);
     const begun = new Set<Promise<Result>>();
     const begin = (job: JobInput): Promise<Result> => {

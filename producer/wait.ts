@@ -79,16 +79,15 @@ async function sleep(
   job: Awaited,
   { patience, signal }: { patience: Patience; signal: AbortSignal | undefined },
 ): Promise<void> {
-  const awake = new AbortController();
+  const leaving = new AbortController();
   try {
     if (patience.leftMs === 0) throw new TimeUp();
-    const ended = access.waiter.wait(job.uid, awake.signal);
+    const ended = access.waiter.wait(job.uid, leaving.signal);
     await within(ended, { ms: patience.leftMs, signals: [signal, access.closing] });
   } catch (error) {
+    leaving.abort(error);
     if (!(error instanceof TimeUp)) throw error;
     const seen = await access.describe(job.tenant, job.id);
     throw new WaitTimeoutError(job.id, patience.totalMs, seen);
-  } finally {
-    awake.abort();
   }
 }

@@ -73,6 +73,7 @@ export async function commit(
 /** A worker without sandboxes: takes released jobs from BullMQ and answers each from its document. */
 export class AnsweringWorker {
   readonly #redis: Redis;
+  readonly #blocking: Redis;
   readonly #bull: Worker;
   readonly #protocol: Protocol;
   readonly #queue: Queue;
@@ -84,10 +85,11 @@ export class AnsweringWorker {
   private constructor(url: string, queue: string, answer: (job: Job) => Promise<Answer>) {
     this.#answer = answer;
     this.#redis = new Redis(url, { maxRetriesPerRequest: null });
+    this.#blocking = this.#redis.duplicate();
     this.#protocol = new Protocol(this.#redis, queue);
     this.#queue = openBullQueue(this.#redis, queue);
     this.#bull = new Worker(BULL_QUEUE_NAME, async (job) => this.#do(job.id ?? ''), {
-      connection: this.#redis.duplicate(),
+      connection: this.#blocking,
       prefix: bullPrefix(queue),
       concurrency: 64,
     });
@@ -106,6 +108,7 @@ export class AnsweringWorker {
   async close(): Promise<void> {
     await this.#bull.close(true);
     await this.#queue.close();
+    this.#blocking.disconnect();
     this.#redis.disconnect();
   }
 

@@ -12,6 +12,7 @@ import {
   ProducerClosedError,
   type ProducerOptions,
   QueueUnavailableError,
+  QuotaExceededError,
   ResultCorruptError,
   ResultExpiredError,
   WaitTimeoutError,
@@ -164,6 +165,19 @@ describe('submit', () => {
     const document = JSON.parse(Buffer.from(begun.document).toString());
     expect(document).toMatchObject({ source, stdin: { text: 'small' }, files: [{ path: 'big', bytes: 6_000_000 }] });
     expect(Buffer.from((await protocol.getBlob('default', document.files[0].blob)) ?? []).toString()).toBe(text);
+  });
+
+  test('a full Redis is a quota, told with its name and when to try again', async () => {
+    await producer.stats();
+    await redis.config('SET', 'maxmemory', '1mb');
+    try {
+      const error = await failure(producer.submit({ ...JOB, id: 'a' }), QuotaExceededError);
+      expect(error).toMatchObject({ id: 'a', quota: 'redis-memory', limit: 1024 * 1024, retryable: true });
+      expect(error.retryAfterMs).toBeGreaterThan(0);
+    } finally {
+      await redis.config('SET', 'maxmemory', '0');
+    }
+    expect(await producer.submit({ ...JOB, id: 'a' })).toMatchObject({ status: 'created' });
   });
 
   test('an abort before anything was sent accepts nothing', async () => {
