@@ -40,8 +40,8 @@ pub struct Exec {
     disk_full: bool,
     inodes_full: bool,
     processes_seen: u64,
-    /// Until when to look closely for an OOM kill.
-    oom_until: u64,
+    /// The kernel was about to kill for memory: when to look next whether it has, and until when.
+    oom_watch: Option<(u64, u64)>,
 }
 
 struct Started {
@@ -63,7 +63,7 @@ impl Exec {
             disk_full: false,
             inodes_full: false,
             processes_seen: 1,
-            oom_until: 0,
+            oom_watch: None,
         })
     }
 
@@ -114,14 +114,15 @@ impl Exec {
 
     /// The kernel is about to kill for memory: whom, its counter tells a moment later.
     pub fn expect_oom_kill(&mut self) {
-        self.oom_until = boottime() + OOM_RECHECK_FOR;
+        let now = boottime();
+        self.oom_watch = Some((now + OOM_RECHECK, now + OOM_RECHECK_FOR));
     }
 
     /// When to look again.
     pub fn next_look(&self) -> Option<u64> {
         let started = self.started.as_ref()?;
         let look = started.next_check.min(started.at.saturating_add(self.asked.wall));
-        Some(if self.oom_until > boottime() { look.min(boottime() + OOM_RECHECK) } else { look })
+        Some(self.oom_watch.map_or(look, |(next, _)| look.min(next)))
     }
 
     /// Which limit has been reached by now, if any.
@@ -130,6 +131,7 @@ impl Exec {
             return Ok(Some(Cause::Memory));
         }
         let now = boottime();
+        self.oom_watch = self.oom_watch.filter(|(_, until)| now < *until).map(|(_, until)| (now + OOM_RECHECK, until));
         let Some(started) = &mut self.started else { return Ok(None) };
         if now >= started.at.saturating_add(self.asked.wall) {
             return Ok(Some(Cause::WallTime));

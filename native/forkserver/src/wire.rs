@@ -19,8 +19,16 @@
 //!                                         <-   Deprovisioned{sandbox}         or Failed
 //! ```
 //!
-//! After `Failed` the sandbox is dead and is to be deprovisioned. Several `Exec` may follow each other in one sandbox (a build step,
-//! then the program); everything of a step is dead before its `Ended` is sent.
+//! After `Failed` (which may come at any time) the sandbox is dead and is to be deprovisioned. Several `Exec` may follow each other in
+//! one sandbox (a build step, then the program); everything of a step is dead before its `Ended` is sent. After an `Ended` whose cause
+//! is `exit`, and whose exec was not the last, the sandbox takes the next `Exec`; after any other it is dead.
+//!
+//! `Ended` can come without `Started`: the step was ended (killed, out of memory) before its program began. `Kill` where no step is
+//! under way makes the sandbox dead and has no answer. `Deprovision` while a step runs brings its `Ended` first; during `Provision`,
+//! `Deprovisioned` instead of `Provisioned`. Two live sandboxes never have the same slot. When the library's end of the socket is
+//! closed, everything is killed and removed.
+//!
+//! The forkserver dies with the *process* that started it, whichever thread that was.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,9 +48,11 @@ pub enum Request {
     Hello { version: u32, host: HostPlan },
     #[serde(rename_all = "camelCase")]
     Provision { sandbox: u64, plan: SandboxPlan },
+    /// Once per sandbox. Only from then on is there room in the box: fill it after `Claimed`.
     #[serde(rename_all = "camelCase")]
     Claim { sandbox: u64, limits: ClaimLimits },
-    /// Carries four descriptors: the [`ExecSpec`] memfd, then the payload's stdin, stdout, stderr.
+    /// Carries four descriptors: the [`ExecSpec`] memfd (sealed against shrinking, growing and writing), then the payload's stdin,
+    /// stdout, stderr. Pipes among them become the slot's (`fchown`), so that the job can open `/dev/stdout` again.
     #[serde(rename_all = "camelCase")]
     Exec { sandbox: u64, step: u32, last: bool, wall_time_ms: u64, cpu_time_ms: u64, report_posture: bool },
     #[serde(rename_all = "camelCase")]
@@ -88,7 +98,8 @@ pub struct RootPlan {
     pub symlinks: Vec<(String, String)>,
     /// Files of the generated `/etc` (and any other): path inside, text.
     pub files: Vec<(String, String)>,
-    /// Host paths copied into the generated `/etc`, recursively, links kept as links: regular files ≤ 16 MiB, missing ones skipped.
+    /// Host paths copied into the generated `/etc`, recursively, links kept as links: regular files ≤ 16 MiB, missing ones skipped,
+    /// and so is what not everybody on the host may read.
     pub copies: Vec<String>,
 }
 
