@@ -1,3 +1,4 @@
+import type { QueueStats } from '../index.ts';
 import { EXIT_OK } from './exit-code.ts';
 import { writeJson, writeText } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
@@ -20,17 +21,24 @@ Examples:
     return withProducer(call, async (producer) => {
       const stats = await producer.stats();
       if (call.values['json'] === true) writeJson(call.stdout, stats);
-      else writeText(call.stdout, table(Object.entries(stats)));
+      else writeText(call.stdout, table(rowsOf(stats)));
       return EXIT_OK;
     });
   },
 };
 
-function table(rows: [string, unknown][]): string {
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${name.padEnd(width)}  ${cell(value)}\n`).join('');
+function rowsOf({ workers, tenants, memory, liveWorkers, ...depths }: QueueStats): [string, string][] {
+  const limit = memory.maxBytes === 0 ? 'no limit' : `of ${memory.maxBytes}`;
+  return [
+    ...Object.entries(depths).map(([name, value]): [string, string] => [name, String(value)]),
+    ['memory', `${memory.usedBytes} bytes, ${limit}`],
+    ['workers', String(liveWorkers)],
+    ...workers.map(({ instance, slots }): [string, string] => [`  ${instance}`, `${slots} slots`]),
+    ...tenants.map((t): [string, string] => [`tenant ${t.tenant}`, `${t.waiting} waiting, ${t.running} running`]),
+  ];
 }
 
-function cell(value: unknown): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+function table(rows: [string, string][]): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('');
 }
