@@ -260,3 +260,25 @@ fn errno_name(errno: i32) -> String {
     };
     name.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_step_errno_subject_and_remedy() {
+        let failure = Failure::new(Step::StageBind, libc::ENOENT).about("/opt/x");
+        let said = failure.to_string();
+        assert!(said.starts_with("StageBind(ENOENT) /opt/x: check rootFilesystems"), "{said}");
+        let error = StepError::from(failure);
+        assert_eq!(
+            (&*error.step, error.errno, error.layer.as_deref()),
+            ("StageBind", libc::ENOENT, Some("readonly-root"))
+        );
+    }
+
+    #[test]
+    fn an_unknown_errno_is_a_number() {
+        assert!(Failure::new(Step::Wait, 9999).to_string().starts_with("Wait(errno 9999): "));
+    }
+}

@@ -1,21 +1,22 @@
 //! Drives the real program as the sandbox library does, as root on the real kernel.
-#![allow(dead_code)] // each test file uses a part of it
+#![allow(dead_code, unused_imports)] // each test file uses a part of it
 
-use base64::Engine;
+mod ask;
+mod host;
+mod ran;
+mod socket;
+
+pub use ask::*;
 use forkserver::wire::*;
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-use rustix::io::FdFlags;
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt,
-};
-use std::fs::{self, File};
-use std::io::{IoSlice, IoSliceMut, Read, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+pub use host::*;
+pub use ran::*;
+use rustix::pipe::{PipeFlags, pipe_with};
+pub use socket::*;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -181,9 +182,9 @@ impl Sandbox<'_> {
     /// Starts a program; answers come by [`Forkserver::receive`].
     pub fn start(&self, step: u32, last: bool, ask: &Ask) -> Streams {
         let spec = sealed(&serde_json::to_vec(&ask.spec).expect("JSON"));
-        let (stdin, stdin_writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
-        let (stdout_reader, stdout) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
-        let (stderr_reader, stderr) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
+        let (stdin, stdin_writer) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
+        let (stdout_reader, stdout) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
+        let (stderr_reader, stderr) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
         drop(stdin_writer);
         let request = Request::Exec {
             sandbox: self.id,
@@ -242,251 +243,6 @@ impl Sandbox<'_> {
             }
             (other, _) => panic!("not deprovisioned: {other:?}"),
         }
-    }
-}
-
-/// A program to run, with the limits of its exec.
-#[derive(Clone)]
-pub struct Ask {
-    pub spec: ExecSpec,
-    pub wall_time_ms: u64,
-    pub cpu_time_ms: u64,
-    pub posture: bool,
-}
-
-pub fn exec(argv: &[&str]) -> Ask {
-    let env = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/work"), ("LANG", "C.UTF-8")];
-    Ask {
-        spec: ExecSpec {
-            argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
-            env: env.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect(),
-            cwd: "/work".into(),
-            open_files: 256,
-            file_size_bytes: 64 << 20,
-            seccomp: filter(&[ALLOW]),
-            landlock_deny_tcp: true,
-        },
-        wall_time_ms: 10_000,
-        cpu_time_ms: 10_000,
-        posture: false,
-    }
-}
-
-pub fn shell(script: &str) -> Ask {
-    exec(&["/bin/sh", "-c", script])
-}
-
-pub fn perl(script: &str) -> Ask {
-    exec(&["/usr/bin/perl", "-e", script])
-}
-
-/// One BPF instruction: code, jt, jf, k.
-pub type Instruction = (u16, u8, u8, u32);
-pub const ALLOW: Instruction = (0x06, 0, 0, 0x7fff_0000);
-
-/// A compiled filter as the wire carries it.
-pub fn filter(instructions: &[Instruction]) -> String {
-    let mut bytes = Vec::new();
-    for (code, jt, jf, k) in instructions {
-        bytes.extend(code.to_ne_bytes());
-        bytes.extend([*jt, *jf]);
-        bytes.extend(k.to_ne_bytes());
-    }
-    base64::engine::general_purpose::STANDARD.encode(bytes)
-}
-
-/// A filter that answers `errno` to one system call and allows the rest.
-pub fn deny(number: i64, errno: i32) -> String {
-    let load_number = (0x20, 0, 0, 0);
-    let jump_if_other = (0x15, 0, 1, number as u32);
-    let refuse = (0x06, 0, 0, 0x0005_0000 | errno as u32);
-    filter(&[load_number, jump_if_other, refuse, ALLOW])
-}
-
-pub fn limits() -> ClaimLimits {
-    ClaimLimits { memory_bytes: 256 << 20, processes: 64, cpu_millis: 1000, disk_bytes: 64 << 20, inodes: 1000 }
-}
-
-pub struct Streams {
-    stdout: std::thread::JoinHandle<String>,
-    stderr: std::thread::JoinHandle<String>,
-}
-
-pub struct Started {
-    pub layers: Vec<Layer>,
-    pub posture: Option<Posture>,
-    pub stages: Vec<Stage>,
-}
-
-#[derive(Debug)]
-pub enum End {
-    None,
-    Evidence(Evidence),
-    ExecFailed(i32),
-    Failed(StepError),
-}
-
-/// A program that ended.
-pub struct Ran {
-    pub started: Option<Started>,
-    pub end: End,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-impl Ran {
-    #[track_caller]
-    pub fn evidence(&self) -> &Evidence {
-        match &self.end {
-            End::Evidence(evidence) => evidence,
-            other => panic!("no evidence: {other:?}, stderr {:?}", self.stderr),
-        }
-    }
-
-    /// It ended by itself, with this code.
-    #[track_caller]
-    pub fn exited(&self, code: i32) -> &Evidence {
-        let evidence = self.evidence();
-        assert_eq!(
-            (evidence.cause, evidence.status),
-            (Cause::Exit, Some(ExitStatus::Code(code))),
-            "{evidence:?} {}",
-            self.stderr
-        );
-        evidence
-    }
-
-    #[track_caller]
-    pub fn posture(&self) -> &Posture {
-        self.started.as_ref().and_then(|started| started.posture.as_ref()).expect("a posture")
-    }
-}
-
-pub fn status_of<'a>(posture: &'a Posture, key: &str) -> &'a str {
-    posture.status.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str()).unwrap_or("missing")
-}
-
-fn drain(reader: OwnedFd) -> std::thread::JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        File::from(reader).read_to_end(&mut bytes).expect("read");
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
-}
-
-pub fn control_pair() -> (OwnedFd, OwnedFd) {
-    let (ours, theirs) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).expect("socketpair");
-    sockopt::set_socket_timeout(&ours, sockopt::Timeout::Recv, Some(Duration::from_secs(30))).expect("timeout");
-    (ours, theirs)
-}
-
-/// A program with the control socket on descriptor 3.
-pub fn command(program: &str, control: &OwnedFd) -> Command {
-    let mut command = Command::new(program);
-    command.stdin(Stdio::null()).env_clear();
-    let source = control.as_raw_fd();
-    // SAFETY: only dup2 and fcntl, which are async-signal-safe; the socket outlives the spawn.
-    unsafe {
-        command.pre_exec(move || {
-            let source = BorrowedFd::borrow_raw(source);
-            if source.as_raw_fd() == CONTROL_FD {
-                rustix::io::fcntl_setfd(source, FdFlags::empty())?;
-            } else if libc::dup2(source.as_raw_fd(), CONTROL_FD) < 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-            Ok(())
-        });
-    }
-    command
-}
-
-pub fn send(socket: &OwnedFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !fds.is_empty() {
-        ancillary.push(SendAncillaryMessage::ScmRights(fds));
-    }
-    sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL).expect("send");
-}
-
-/// `None` when the peer is gone.
-pub fn receive(socket: &OwnedFd) -> Option<(Event, Vec<OwnedFd>)> {
-    let mut buffer = vec![0; MAX_PACKET];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let received = loop {
-        // With a timeout, the kernel lets the freezing of a machine interrupt it.
-        match recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-            Err(rustix::io::Errno::INTR) => {}
-            received => break received.expect("receive"),
-        }
-    };
-    let fds = ancillary
-        .drain()
-        .filter_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(fds) => Some(fds),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    if received.bytes == 0 {
-        return None;
-    }
-    Some((serde_json::from_slice(&buffer[..received.bytes]).expect("an event"), fds))
-}
-
-pub fn sealed(bytes: &[u8]) -> OwnedFd {
-    let memfd = memfd_create("spec", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).expect("memfd");
-    let mut file = File::from(memfd);
-    file.write_all(bytes).expect("write");
-    let memfd = OwnedFd::from(file);
-    fcntl_add_seals(&memfd, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE).expect("seal");
-    memfd
-}
-
-/// The v1 hierarchies of this host, below this process' own cgroup in each.
-pub fn hierarchies() -> Vec<CgroupHierarchy> {
-    let own = fs::read_to_string("/proc/self/cgroup").expect("cgroup");
-    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
-    ["memory", "pids", "cpu", "cpuacct"]
-        .iter()
-        .map(|controller| {
-            let has = |list: &str| list.split(',').any(|name| name == *controller);
-            let path = own.lines().find_map(|line| {
-                let mut parts = line.splitn(3, ':').skip(1);
-                if has(parts.next()?) { parts.next() } else { None }
-            });
-            let mount = mounts.lines().find_map(|line| {
-                let (left, right) = line.split_once(" - ")?;
-                let mut right = right.split(' ');
-                if right.next()? == "cgroup" && has(right.nth(1)?) { left.split(' ').nth(4) } else { None }
-            });
-            let directory = format!("{}{}", mount.expect("a v1 hierarchy"), path.expect("own path"));
-            CgroupHierarchy {
-                controller: (*controller).to_owned(),
-                directory: directory.trim_end_matches('/').to_owned(),
-            }
-        })
-        .collect()
-}
-
-pub fn debian() -> RootPlan {
-    let link = |path: &str, target: &str| (path.to_owned(), target.to_owned());
-    RootPlan {
-        name: "debian".into(),
-        binds: vec![BindPlan { source: "/usr".into(), target: "/usr".into() }],
-        symlinks: vec![
-            link("/bin", "usr/bin"),
-            link("/sbin", "usr/sbin"),
-            link("/lib", "usr/lib"),
-            link("/lib64", "usr/lib64"),
-        ],
-        files: vec![
-            link("/etc/passwd", "bullpen:x:1000:1000::/work:/bin/sh\n"),
-            link("/etc/group", "bullpen:x:1000:\n"),
-        ],
-        copies: vec!["/etc/alternatives".into(), "/etc/ld.so.cache".into(), "/etc/no-such-file".into()],
     }
 }
 
