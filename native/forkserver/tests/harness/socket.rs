@@ -57,7 +57,7 @@ pub fn receive(socket: &OwnedFd) -> Option<(Event, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
-        // With a timeout, the kernel lets the freezing of a machine interrupt it.
+        // A receive with a timeout is not restarted by the kernel (signal(7)).
         match recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
             Err(rustix::io::Errno::INTR) => {}
             received => break received.expect("receive"),
