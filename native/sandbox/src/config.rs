@@ -147,7 +147,8 @@ impl Config {
         door::first(door::check(Document::WorkerConfig, &value))?;
         let worker: WorkerConfig =
             serde_json::from_value(value).map_err(|error| Issue::whole("structure", error.to_string()))?;
-        let uids = worker.uids.ok_or_else(|| Issue::at("uids", "required", "the block of uids leased by this instance"))?;
+        let uids =
+            worker.uids.ok_or_else(|| Issue::at("uids", "required", "the block of uids leased by this instance"))?;
         let config = Config { instance, forkserver_path, uids, worker };
         config.check_references()?;
         Ok(config)
@@ -173,7 +174,10 @@ impl Config {
 /// What the schema can't say about the policies of a configuration.
 pub fn check_policies(config: &WorkerConfig) -> Result<(), Issue> {
     door::first(door::policy_rules::check("defaults", &config.defaults))?;
-    config.policies.iter().try_for_each(|(name, policy)| door::first(door::policy_rules::check(&format!("policies.{name}"), policy)))
+    config
+        .policies
+        .iter()
+        .try_for_each(|(name, policy)| door::first(door::policy_rules::check(&format!("policies.{name}"), policy)))
 }
 
 fn take_string(value: &mut Value, name: &str) -> Result<String, Issue> {

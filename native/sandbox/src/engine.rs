@@ -66,7 +66,8 @@ impl Engine {
     /// `Config` for an invalid configuration, `Host` when a directory of our own can't be made.
     pub async fn open(config_json: &str) -> Result<Engine, EngineError> {
         let config = Config::parse(config_json)?;
-        let house = House::build(config).map_err(|error| EngineError::Host { step: "open", message: error.to_string() })?;
+        let house =
+            House::build(config).map_err(|error| EngineError::Host { step: "open", message: error.to_string() })?;
         house.probe().await;
         house.pool.keep_filled();
         Ok(Engine { house: Arc::new(house), jobs: Arc::default(), runtime: Handle::current() })
@@ -123,12 +124,15 @@ impl Engine {
     async fn try_runtime(&self, name: &str) -> Result<Value, EngineError> {
         let interpreter = &self.house.catalogue.runtimes[name].interpreter;
         let job = json!({ "kind": "job", "version": 1, "runtime": name, "command": [interpreter, "--version"] });
-        let context = json!({ "uid": null, "epoch": 0, "tenant": null, "id": null, "worker": self.house.config.instance });
+        let context =
+            json!({ "uid": null, "epoch": 0, "tenant": null, "id": null, "worker": self.house.config.instance });
         let document = self.run(job.to_string().into_bytes(), &context.to_string())?.wait().await;
         let result: Value = serde_json::from_str(&document).unwrap_or_default();
         let outcome = &result["outcome"];
         let ok = outcome["kind"] == "exited" && outcome.get("exec").is_none();
-        let said = ["stdout", "stderr"].iter().find_map(|stream| result[stream]["text"].as_str().and_then(|text| text.lines().next()));
+        let said = ["stdout", "stderr"]
+            .iter()
+            .find_map(|stream| result[stream]["text"].as_str().and_then(|text| text.lines().next()));
         let message = if ok { said.unwrap_or("").to_owned() } else { format!("{interpreter} does not run: {outcome}") };
         Ok(json!({ "name": name, "ok": ok, "message": message }))
     }

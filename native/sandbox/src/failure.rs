@@ -81,13 +81,29 @@ impl From<BackendError> for Failure {
                 let message = format!("the sandbox could not be set up: {} ({code})", kebab(&step));
                 Failure { step: Step::Sandbox(step), code, message, layer }
             }
-            BackendError::Died => Failure::new(Step::Forkserver, "died", "the forkserver died, and every sandbox with it"),
-            BackendError::Resting(_) => Failure::new(Step::Forkserver, "resting", "the forkserver died repeatedly and is not started again yet"),
-            BackendError::NotStarted(_) => Failure::new(Step::Forkserver, "not-started", "the forkserver could not be started"),
-            BackendError::NotRemoved(_) => Failure::new(Step::Forkserver, "not-removed", "a sandbox could not be removed"),
-            BackendError::Silent(request) => Failure::new(Step::Forkserver, "silent", format!("the forkserver did not answer in time: {request}")),
-            BackendError::Confused { request, .. } => Failure::new(Step::Forkserver, "confused", format!("the forkserver gave an unexpected answer to {request}")),
-            BackendError::System { call, errno } => Failure::system(Step::Forkserver, call, rustix::io::Errno::from_raw_os_error(errno)),
+            BackendError::Died => {
+                Failure::new(Step::Forkserver, "died", "the forkserver died, and every sandbox with it")
+            }
+            BackendError::Resting(_) => {
+                Failure::new(Step::Forkserver, "resting", "the forkserver died repeatedly and is not started again yet")
+            }
+            BackendError::NotStarted(_) => {
+                Failure::new(Step::Forkserver, "not-started", "the forkserver could not be started")
+            }
+            BackendError::NotRemoved(_) => {
+                Failure::new(Step::Forkserver, "not-removed", "a sandbox could not be removed")
+            }
+            BackendError::Silent(request) => {
+                Failure::new(Step::Forkserver, "silent", format!("the forkserver did not answer in time: {request}"))
+            }
+            BackendError::Confused { request, .. } => Failure::new(
+                Step::Forkserver,
+                "confused",
+                format!("the forkserver gave an unexpected answer to {request}"),
+            ),
+            BackendError::System { call, errno } => {
+                Failure::system(Step::Forkserver, call, rustix::io::Errno::from_raw_os_error(errno))
+            }
         }
     }
 }
@@ -141,7 +157,12 @@ mod tests {
 
     #[test]
     fn no_path_of_the_host_reaches_a_tenant() {
-        let error = BackendError::Step { step: "Leaf".to_owned(), errno: libc::ENOENT, layer: None, message: "/sys/fs/cgroup/x".to_owned() };
+        let error = BackendError::Step {
+            step: "Leaf".to_owned(),
+            errno: libc::ENOENT,
+            layer: None,
+            message: "/sys/fs/cgroup/x".to_owned(),
+        };
         assert_eq!(Failure::from(error).message, "the sandbox could not be set up: leaf (ENOENT)");
     }
 }

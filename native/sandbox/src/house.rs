@@ -12,6 +12,7 @@ use crate::backend::process::{self, Process};
 use crate::backend::{Backend, Template};
 use crate::config::{Config, Warmth};
 use crate::door::document::Loopback;
+use crate::lease;
 use crate::policy::layers::{Offer, ProbedLayer};
 use crate::pool::{Pool, Stock};
 use crate::runtime::Catalogue;
@@ -106,7 +107,7 @@ fn holds_all(offer: &Offer) -> bool {
 /// A directory of this instance's own, below the run directory, that nobody else may enter.
 fn make_stage_dir(config: &Config) -> io::Result<PathBuf> {
     use std::os::unix::fs::DirBuilderExt;
-    let stage_dir = config.worker.run_dir.join("stage").join(&config.instance);
+    let stage_dir = lease::stage_dir(&config.worker.run_dir, &config.instance);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&stage_dir)?;
     Ok(stage_dir)
 }
@@ -114,7 +115,8 @@ fn make_stage_dir(config: &Config) -> io::Result<PathBuf> {
 /// What is kept ready: as configured, runtimes that share a root file system together; without a word about pools, a few
 /// of every root file system that a runtime uses. With a loopback of its own nothing is made ahead.
 fn stock(config: &Config, catalogue: &Catalogue) -> BTreeMap<Template, Stock> {
-    let template = |root: &str| Template { backend: process::NAME.to_owned(), root: root.to_owned(), loopback: Loopback::Deny };
+    let template =
+        |root: &str| Template { backend: process::NAME.to_owned(), root: root.to_owned(), loopback: Loopback::Deny };
     let Some(pools) = &config.worker.pools else {
         let ready = config.worker.slots.min(DEFAULT_READY) as usize;
         let roots = catalogue.runtimes.values().map(|runtime| template(&runtime.root));

@@ -59,6 +59,10 @@ fn decode(path: &str, text: Option<String>, base64: Option<String>, blob: Option
             let allowed = "must be canonical base64: standard alphabet, padded, no white space";
             STANDARD.decode(base64).map_err(|_| Issue::at(format!("{path}.base64"), "base64", allowed))
         }
-        _ => Err(Issue::at(format!("{path}.blob"), "inline-only", "must be text or base64 here: blobs are kept by the queue only")),
+        _ => Err(Issue::at(
+            format!("{path}.blob"),
+            "inline-only",
+            "must be text or base64 here: blobs are kept by the queue only",
+        )),
     }
 }

@@ -28,6 +28,7 @@ mod run;
 mod runtime;
 pub mod seccomp;
 mod slots;
+mod stop;
 pub mod workspace;
 
 pub use engine::{Engine, EngineError, Execution};

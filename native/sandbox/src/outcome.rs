@@ -16,18 +16,48 @@ pub enum Outcome {
         #[serde(skip_serializing_if = "Option::is_none")]
         exec: Option<String>,
     },
-    Signaled { signal: String, phase: Phase },
-    WallTimeExceeded { phase: Phase },
-    CpuTimeExceeded { phase: Phase },
-    MemoryExceeded { phase: Phase },
-    ProcessesExceeded { phase: Phase },
-    OutputExceeded { phase: Phase },
-    DiskExceeded { phase: Phase },
-    Rejected { field: String, rule: String, message: String },
-    Unavailable { layer: String, message: String },
-    Cancelled { by: &'static str },
-    WorkerLost { reason: &'static str },
-    Failed { step: String, code: String, message: String },
+    Signaled {
+        signal: String,
+        phase: Phase,
+    },
+    WallTimeExceeded {
+        phase: Phase,
+    },
+    CpuTimeExceeded {
+        phase: Phase,
+    },
+    MemoryExceeded {
+        phase: Phase,
+    },
+    ProcessesExceeded {
+        phase: Phase,
+    },
+    OutputExceeded {
+        phase: Phase,
+    },
+    DiskExceeded {
+        phase: Phase,
+    },
+    Rejected {
+        field: String,
+        rule: String,
+        message: String,
+    },
+    Unavailable {
+        layer: String,
+        message: String,
+    },
+    Cancelled {
+        by: &'static str,
+    },
+    WorkerLost {
+        reason: &'static str,
+    },
+    Failed {
+        step: String,
+        code: String,
+        message: String,
+    },
 }
 
 /// Whose doing an outcome is.
@@ -200,8 +230,9 @@ impl Outcome {
 /// Name of a signal: `SIGSEGV`, `SIGRTMIN+3`.
 pub fn signal_name(number: i32) -> String {
     const FIRST: [&str; 31] = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT",
-        "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
+        "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
+        "WINCH", "IO", "PWR", "SYS",
     ];
     // The kernel's first real-time signal is 32; libc keeps two for itself and calls the next one SIGRTMIN.
     const SIGRTMIN: i32 = 34;

@@ -78,7 +78,14 @@ impl Pipes {
     pub fn flow(self, input: Vec<u8>, terms: &Terms, stopper: &Arc<dyn Stop>) -> Streams {
         let (dead, is_dead) = watch::channel(false);
         let drain = |pipe, stream| {
-            let drain = Drain { pipe, stream, terms: terms.clone(), stopper: stopper.clone(), kept: Kept::default(), overflowed: false };
+            let drain = Drain {
+                pipe,
+                stream,
+                terms: terms.clone(),
+                stopper: stopper.clone(),
+                kept: Kept::default(),
+                overflowed: false,
+            };
             tokio::spawn(drain.run(is_dead.clone()))
         };
         Streams {
@@ -191,7 +198,8 @@ mod tests {
         drop(stderr);
         let stops = Arc::new(Stops::default());
         let stopper: Arc<dyn Stop> = stops.clone();
-        let streams = ours.flow(Vec::new(), &Terms { limit, overflow, phase: Phase::Run, live: Arc::default() }, &stopper);
+        let streams =
+            ours.flow(Vec::new(), &Terms { limit, overflow, phase: Phase::Run, live: Arc::default() }, &stopper);
         let writer = std::thread::spawn(move || std::fs::File::from(stdout).write_all(&vec![b'x'; bytes]));
         while !writer.is_finished() {
             tokio::task::yield_now().await;

@@ -71,7 +71,9 @@ pub fn make(job: &JobDocument, policy: &Policy, runtime: &Runtime, backend: &str
 pub fn check_reserved(job: &JobDocument, runtime: &Runtime) -> Result<(), Issue> {
     let reserved = |path: &str| job.source.is_some() && door::collide(&runtime.main_file, path);
     match job.files.iter().position(|file| reserved(&file.path)) {
-        Some(index) => Err(Issue::at(format!("files[{index}].path"), "reserved-path", "must not be where the job's source goes")),
+        Some(index) => {
+            Err(Issue::at(format!("files[{index}].path"), "reserved-path", "must not be where the job's source goes"))
+        }
         None => Ok(()),
     }
 }
@@ -125,10 +127,13 @@ fn spec(argv: Vec<String>, env: Vec<(String, String)>, cwd: &str, policy: &Polic
 static FILTERS: LazyLock<HashMap<(Syscalls, Loopback), Result<String, Failure>>> = LazyLock::new(|| {
     let profiles = [(Syscalls::Strict, Profile::Strict), (Syscalls::Compatible, Profile::Compatible)];
     let compile = |profile: Profile, loopback: Loopback| {
-        let filter = seccomp::compile(profile, loopback == Loopback::Private).map_err(|error| Failure::seccomp(&error))?;
+        let filter =
+            seccomp::compile(profile, loopback == Loopback::Private).map_err(|error| Failure::seccomp(&error))?;
         Ok(STANDARD.encode(filter.as_bytes()))
     };
-    let both = |(syscalls, profile)| [Loopback::Deny, Loopback::Private].map(|loopback| ((syscalls, loopback), compile(profile, loopback)));
+    let both = |(syscalls, profile)| {
+        [Loopback::Deny, Loopback::Private].map(|loopback| ((syscalls, loopback), compile(profile, loopback)))
+    };
     profiles.into_iter().flat_map(both).collect()
 });
 
@@ -171,7 +176,11 @@ mod tests {
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(&file, &text).expect("written");
         }
-        assert_eq!(text, std::fs::read_to_string(&file).expect(name), "{name}: set UPDATE_GOLDEN=1 if this is intended");
+        assert_eq!(
+            text,
+            std::fs::read_to_string(&file).expect(name),
+            "{name}: set UPDATE_GOLDEN=1 if this is intended"
+        );
     }
 
     fn filter_name(bytes: &str) -> String {
@@ -192,21 +201,32 @@ mod tests {
 
     #[test]
     fn a_runtime_with_a_build_has_two_steps() {
-        golden("build.json", &plan(job(json!({ "runtime": "c", "source": "int main(){}", "args": ["x"] })), &config(json!({}))));
+        golden(
+            "build.json",
+            &plan(job(json!({ "runtime": "c", "source": "int main(){}", "args": ["x"] })), &config(json!({}))),
+        );
     }
 
     #[test]
     fn a_command_is_run_as_it_is_under_its_own_policy() {
         let limits = json!({ "wallTimeMs": 1, "cpuTimeMs": 2, "memoryBytes": 8388608, "processes": 3, "cpuMillis": 10, "diskBytes": 65536, "inodes": 16, "openFiles": 16 });
         let policy = json!({ "limits": limits, "syscalls": "compatible", "network": { "loopback": "private" } });
-        let job = job(json!({ "runtime": "c", "command": ["sh", "-c", "true"], "cwd": "/tmp", "env": { "PATH": "/x", "Z": "1", "A": "2" }, "policy": policy }));
+        let job = job(
+            json!({ "runtime": "c", "command": ["sh", "-c", "true"], "cwd": "/tmp", "env": { "PATH": "/x", "Z": "1", "A": "2" }, "policy": policy }),
+        );
         golden("command.json", &plan(job, &config(json!({}))));
     }
 
     #[test]
     fn a_runtime_of_the_configuration_needs_no_code() {
         let perl = json!({ "mainFile": "main.pl", "argv": ["/usr/bin/perl", "main.pl"], "interpreter": "/usr/bin/perl", "root": "debian", "env": { "LANG": "C" } });
-        golden("configured.json", &plan(job(json!({ "runtime": "perl", "source": "print 1" })), &config(json!({ "runtimes": { "perl": perl } }))));
+        golden(
+            "configured.json",
+            &plan(
+                job(json!({ "runtime": "perl", "source": "print 1" })),
+                &config(json!({ "runtimes": { "perl": perl } })),
+            ),
+        );
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! The result document: exactly one per job, closed, all content inline.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+mod parts;
+
 use forkserver::wire::{Evidence, Layer};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::clock;
 use crate::door::document::{JobDocument, Syscalls};
 use crate::outcome::{Attribution, Outcome};
 use crate::output::Kept;
-use crate::policy::{Policy, hex};
+use crate::policy::Policy;
 use crate::workspace;
+
+use self::parts::{Artifact, BuildStep, Form, Held, Streams, Usage};
 
 /// Who runs the job, and as what: what the queue knows of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -90,75 +91,6 @@ pub struct StepDone {
     pub limits_hit: Vec<&'static str>,
 }
 
-#[derive(Debug, Clone, Serialize)]
-struct Streams {
-    stdout: Content,
-    stderr: Content,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct BuildStep {
-    outcome: Outcome,
-    #[serde(flatten)]
-    streams: Streams,
-    usage: Usage,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Content {
-    #[serde(flatten)]
-    form: Form,
-    bytes: u64,
-    total_bytes: u64,
-    truncated: bool,
-    sha256: String,
-}
-
-/// Text when it is valid UTF-8, else base64.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Form {
-    Text(String),
-    Base64(String),
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-enum Artifact {
-    Collected {
-        path: String,
-        #[serde(flatten)]
-        form: Form,
-        bytes: u64,
-        sha256: String,
-    },
-    Rejected {
-        path: String,
-        rejected: &'static str,
-    },
-}
-
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Usage {
-    wall_time_us: u64,
-    cpu_time_us: u64,
-    cpu_wait_us: u64,
-    memory_peak_bytes: u64,
-    processes_peak: u64,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Held {
-    backend: String,
-    warm: &'static str,
-    layers: Vec<Layer>,
-    policy_name: Option<String>,
-    policy_sha256: String,
-}
-
 impl Report {
     /// A result of which nothing is known yet but who makes it.
     pub fn new(context: &Context) -> Report {
@@ -227,13 +159,13 @@ impl Report {
     pub fn built(&mut self, step: StepDone) {
         self.hit(&step.limits_hit);
         let usage = Usage::of(step.evidence.as_ref());
-        self.build = Some(BuildStep { outcome: step.outcome, streams: Streams::of(&step.stdout, &step.stderr), usage });
+        self.build = Some(BuildStep { outcome: step.outcome, streams: Streams::of(step.stdout, step.stderr), usage });
     }
 
     /// The step that ended the job.
     pub fn ended(&mut self, step: StepDone) -> Outcome {
         self.hit(&step.limits_hit);
-        self.streams = Some(Streams::of(&step.stdout, &step.stderr));
+        self.streams = Some(Streams::of(step.stdout, step.stderr));
         self.usage = Some(Usage::of(step.evidence.as_ref()));
         self.evidence = step.evidence;
         step.outcome
@@ -274,61 +206,5 @@ impl Report {
                 self.limits_hit.push(limit);
             }
         }
-    }
-}
-
-impl Form {
-    fn of(bytes: &[u8]) -> Form {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Form::Text(text.to_owned()),
-            Err(_) => Form::Base64(STANDARD.encode(bytes)),
-        }
-    }
-}
-
-impl Streams {
-    fn of(stdout: &Kept, stderr: &Kept) -> Streams {
-        Streams { stdout: Content::of(stdout), stderr: Content::of(stderr) }
-    }
-}
-
-impl Content {
-    fn of(kept: &Kept) -> Content {
-        let bytes = kept.bytes.len() as u64;
-        Content {
-            form: Form::of(&kept.bytes),
-            bytes,
-            total_bytes: kept.total,
-            truncated: kept.total > bytes,
-            sha256: hex(&Sha256::digest(&kept.bytes)),
-        }
-    }
-}
-
-impl Artifact {
-    fn of(artifact: workspace::Artifact) -> Artifact {
-        let path = artifact.path;
-        match artifact.content {
-            Ok(content) => Artifact::Collected {
-                path,
-                form: Form::of(&content.bytes),
-                bytes: content.bytes.len() as u64,
-                sha256: content.sha256,
-            },
-            Err(reason) => Artifact::Rejected { path, rejected: reason.name() },
-        }
-    }
-}
-
-impl Usage {
-    /// What a step used; nothing, if its program never began.
-    fn of(evidence: Option<&Evidence>) -> Usage {
-        evidence.map_or_else(Usage::default, |evidence| Usage {
-            wall_time_us: evidence.wall_time_us,
-            cpu_time_us: evidence.cpu_time_us,
-            cpu_wait_us: evidence.cpu_wait_us,
-            memory_peak_bytes: evidence.memory_peak_bytes,
-            processes_peak: evidence.processes_peak,
-        })
     }
 }

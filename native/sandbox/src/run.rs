@@ -4,20 +4,21 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::backend::{self, BackendError, Launch, Program};
+use crate::backend::{self, Launch, Program};
 use crate::control::Control;
 use crate::door::document::{JobDocument, Overflow};
 use crate::door::{self, Issue};
 use crate::failure::{Failure, Step as FailedStep};
 use crate::house::House;
 use crate::inputs::Inputs;
-use crate::outcome::{self, Attribution, End, KillReason, Outcome};
+use crate::outcome::{self, Attribution, End, Outcome};
 use crate::output::{self, Kept, Terms};
 use crate::plan::{self, Phase, Plan, Step};
 use crate::policy::layers::{self, Missing};
 use crate::policy::{self, LimitSet, Policy};
 use crate::pool::Lease;
 use crate::result::{Context, Report, StepDone};
+use crate::stop::Stop;
 use crate::workspace::{self, FillError, Full, Limits, Owner, Patterns};
 
 /// How long collecting may take; what is left after it is left.
@@ -36,7 +37,12 @@ pub async fn run(house: Arc<House>, document: Vec<u8>, context: Context, control
 }
 
 /// The verbs of a job. An early return is a job that could not go on, for a reason that has a name.
-async fn attempt(house: &Arc<House>, document: Vec<u8>, control: &Arc<Control>, report: &mut Report) -> Result<Outcome, Stop> {
+async fn attempt(
+    house: &Arc<House>,
+    document: Vec<u8>,
+    control: &Arc<Control>,
+    report: &mut Report,
+) -> Result<Outcome, Stop> {
     let mut job = parse(document).await?;
     report.readable(&job);
     let mut order = decide(house, &mut job).await?;
@@ -47,25 +53,6 @@ async fn attempt(house: &Arc<House>, document: Vec<u8>, control: &Arc<Control>, 
         collect(&place, &job.artifacts, &order.policy.limits, report).await?;
     }
     Ok(outcome)
-}
-
-/// Why a job could not go on.
-enum Stop {
-    Rejected(Issue),
-    Unavailable(Missing),
-    Killed(KillReason),
-    Failed(Failure),
-}
-
-impl Stop {
-    fn outcome(self) -> Outcome {
-        match self {
-            Stop::Rejected(issue) => Outcome::Rejected { field: issue.path, rule: issue.rule, message: issue.message },
-            Stop::Unavailable(missing) => Outcome::Unavailable { layer: missing.layer, message: missing.message },
-            Stop::Killed(reason) => reason.outcome(),
-            Stop::Failed(failure) => outcome::failed(&failure),
-        }
-    }
 }
 
 /// A job that may run: what will be done, and with what.
@@ -84,13 +71,18 @@ async fn parse(document: Vec<u8>) -> Result<JobDocument, Stop> {
 /// Policy, ceilings, runtime and layers: nothing begins before all of them agree.
 async fn decide(house: &Arc<House>, job: &mut JobDocument) -> Result<Order, Stop> {
     let policy = policy::resolve(job, &house.config.worker)?;
-    let runtime = house.catalogue.runtimes.get(&job.runtime).ok_or_else(|| {
-        Issue::at("runtime", "unknown-runtime", "must be a runtime that this worker offers")
-    })?;
+    let runtime = house
+        .catalogue
+        .runtimes
+        .get(&job.runtime)
+        .ok_or_else(|| Issue::at("runtime", "unknown-runtime", "must be a runtime that this worker offers"))?;
     plan::check_reserved(job, runtime)?;
     let backend = layers::choose(&policy, &*house.offer().await).map_err(Stop::Unavailable)?;
     if job.source.is_some() && house.lacks_interpreter(&job.runtime) {
-        let message = format!("the interpreter of {} is not installed on this host; install it, or submit to another worker", job.runtime);
+        let message = format!(
+            "the interpreter of {} is not installed on this host; install it, or submit to another worker",
+            job.runtime
+        );
         return Err(Stop::Unavailable(Missing { layer: "runtime".to_owned(), message }));
     }
     let plan = plan::make(job, &policy, runtime, &backend)?;
@@ -130,7 +122,12 @@ fn fill(place: &Lease, inputs: &Inputs) -> Result<(), Stop> {
 }
 
 /// The steps, one after the other, until one ends the job.
-async fn execute(place: &mut Lease, order: &mut Order, control: &Arc<Control>, report: &mut Report) -> Result<Outcome, Stop> {
+async fn execute(
+    place: &mut Lease,
+    order: &mut Order,
+    control: &Arc<Control>,
+    report: &mut Report,
+) -> Result<Outcome, Stop> {
     let steps = std::mem::take(&mut order.plan.steps);
     let last = steps.len() - 1;
     for (index, step) in steps.into_iter().enumerate() {
@@ -159,7 +156,12 @@ struct Course {
     input: Vec<u8>,
 }
 
-async fn run_step(place: &mut Lease, course: Course, policy: &Policy, control: &Arc<Control>) -> Result<StepDone, Stop> {
+async fn run_step(
+    place: &mut Lease,
+    course: Course,
+    policy: &Policy,
+    control: &Arc<Control>,
+) -> Result<StepDone, Stop> {
     let Course { number, last, step, input } = course;
     let phase = step.phase;
     let (pipes, stdio) = output::pipes()?;
@@ -167,7 +169,13 @@ async fn run_step(place: &mut Lease, course: Course, policy: &Policy, control: &
     let program = Program { step: number, last, spec, wall_time_ms, cpu_time_ms, report_posture: false, stdio };
     if let Launch::NotExecutable { errno } = place.exec(program).await? {
         let outcome = outcome::not_executable(phase, errno);
-        return Ok(StepDone { outcome, stdout: Kept::default(), stderr: Kept::default(), evidence: None, limits_hit: Vec::new() });
+        return Ok(StepDone {
+            outcome,
+            stdout: Kept::default(),
+            stderr: Kept::default(),
+            evidence: None,
+            limits_hit: Vec::new(),
+        });
     }
     let (limit, overflow) = (policy.limits.output_bytes, policy.output_overflow);
     let stopper = place.stopper();
@@ -196,10 +204,12 @@ async fn collect(place: &Lease, patterns: &[String], limits: &LimitSet, report: 
     let begun = Instant::now();
     let failed = |code: &str| Failure::new(FailedStep::Collect, code, "the artifacts could not be collected");
     let patterns = Patterns::parse(patterns).map_err(|_| Issue::at("artifacts", "glob", "must be patterns"))?;
-    let limits = Limits { artifacts: limits.artifacts as usize, artifact_bytes: limits.artifact_bytes, time: COLLECT_TIME };
+    let limits =
+        Limits { artifacts: limits.artifacts as usize, artifact_bytes: limits.artifact_bytes, time: COLLECT_TIME };
     let directory = place.directory().try_clone_to_owned().map_err(|_| failed("dup"))?;
     let work = move || workspace::collect(directory.as_fd(), &patterns, limits);
-    let collected = tokio::task::spawn_blocking(work).await.map_err(|_| failed("panic"))?.map_err(|_| failed("open"))?;
+    let collected =
+        tokio::task::spawn_blocking(work).await.map_err(|_| failed("panic"))?.map_err(|_| failed("open"))?;
     report.collected(collected);
     report.timing().collect_us = micros(begun);
     Ok(())
@@ -218,28 +228,4 @@ async fn offload<T: Send + 'static>(weight: usize, work: impl FnOnce() -> T + Se
 
 fn micros(since: Instant) -> u64 {
     since.elapsed().as_micros() as u64
-}
-
-impl From<Issue> for Stop {
-    fn from(issue: Issue) -> Stop {
-        Stop::Rejected(issue)
-    }
-}
-
-impl From<KillReason> for Stop {
-    fn from(reason: KillReason) -> Stop {
-        Stop::Killed(reason)
-    }
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Stop {
-        Stop::Failed(failure)
-    }
-}
-
-impl From<BackendError> for Stop {
-    fn from(error: BackendError) -> Stop {
-        Stop::Failed(error.into())
-    }
 }

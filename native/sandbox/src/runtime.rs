@@ -116,7 +116,10 @@ fn generated_etc() -> Vec<(String, String)> {
     let files = [
         ("/etc/passwd", passwd),
         ("/etc/group", format!("root:x:0:\nbullpen:x:{id}:\nnogroup:x:65534:\n")),
-        ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\n".to_owned()),
+        (
+            "/etc/nsswitch.conf",
+            "passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\n".to_owned(),
+        ),
         ("/etc/hosts", "127.0.0.1 localhost bullpen\n::1 localhost\n".to_owned()),
         ("/etc/hostname", "bullpen\n".to_owned()),
     ];

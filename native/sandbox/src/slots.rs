@@ -45,7 +45,8 @@ impl Slots {
 
     /// Waits for a free slot.
     pub async fn take(&self) -> Result<u32, Failure> {
-        let none = || Failure::new(Step::Slot, "none-free", "no slot became free in time: there are more jobs than uids");
+        let none =
+            || Failure::new(Step::Slot, "none-free", "no slot became free in time: there are more jobs than uids");
         let permit = tokio::time::timeout(PATIENCE, self.permits.acquire()).await.map_err(|_| none())?;
         permit.map_err(|_| none())?.forget();
         self.pop().ok_or_else(none)

@@ -28,7 +28,8 @@ macro_rules! with_pen {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_prints_and_exits() {
     with_pen!(pen, json!({}), {
-        let result = pen.run(json!({ "source": "import sys; print(6*7); print('e', file=sys.stderr); sys.exit(3)" })).await;
+        let result =
+            pen.run(json!({ "source": "import sys; print(6*7); print('e', file=sys.stderr); sys.exit(3)" })).await;
         assert_eq!(result["outcome"], json!({ "kind": "exited", "exitCode": 3, "phase": "run" }), "{result:#}");
         assert_eq!((&result["stdout"]["text"], &result["stderr"]["text"]), (&json!("42\n"), &json!("e\n")));
         assert_eq!(result["stdout"]["sha256"], "084c799cd551dd1d8d5c5f9a5d593b2e931f5e36122ee5c793c1d08a19839cc0");
@@ -43,9 +44,11 @@ async fn a_program_prints_and_exits() {
 async fn every_layer_and_runtime_of_this_host_is_proven_by_use() {
     with_pen!(pen, json!({}), {
         let report: Value = serde_json::from_str(&pen.engine.probe().await.expect("a report")).expect("JSON");
-        let missing: Vec<&Value> = report["layers"].as_array().expect("layers").iter().filter(|layer| layer["held"] != true).collect();
+        let missing: Vec<&Value> =
+            report["layers"].as_array().expect("layers").iter().filter(|layer| layer["held"] != true).collect();
         assert!(missing.is_empty(), "{missing:#?}");
-        let broken: Vec<&Value> = report["runtimes"].as_array().expect("runtimes").iter().filter(|one| one["ok"] != true).collect();
+        let broken: Vec<&Value> =
+            report["runtimes"].as_array().expect("runtimes").iter().filter(|one| one["ok"] != true).collect();
         assert!(broken.is_empty(), "{broken:#?}");
     });
 }
@@ -58,7 +61,10 @@ async fn files_arguments_environment_and_stdin_arrive() {
             "source": source, "args": ["a b", "c"], "env": { "K": "V" }, "stdin": { "base64": "aW4=" },
             "files": [{ "path": "data/in.csv", "text": "1,2" }, { "path": "run.sh", "text": "#!/bin/sh", "executable": true }],
         })).await;
-        assert_eq!(result["stdout"]["text"], "1,2 ['a b', 'c'] V in True\n['HOME', 'K', 'LANG', 'PATH', 'TMPDIR']\n", "{result:#}");
+        assert_eq!(
+            result["stdout"]["text"], "1,2 ['a b', 'c'] V in True\n['HOME', 'K', 'LANG', 'PATH', 'TMPDIR']\n",
+            "{result:#}"
+        );
     });
 }
 
@@ -67,9 +73,17 @@ async fn artifacts_are_collected_when_everything_is_dead() {
     let source = "import os\nos.makedirs('out/d')\nopen('out/a.json','w').write('{}')\nopen('out/d/b','wb').write(b'\\xff')\nos.symlink('/etc/passwd','out/l')\nopen('no','w')";
     with_pen!(pen, json!({}), {
         let result = pen.run(json!({ "source": source, "artifacts": ["out/**"] })).await;
-        let shown: Vec<String> = result["artifacts"].as_array().expect("a list").iter()
-            .map(|a| format!("{} {} {} {}", a["path"], a["text"], a["base64"], a["rejected"])).collect();
-        assert_eq!(shown, [r#""out/a.json" "{}" null null"#, r#""out/d/b" null "/w==" null"#, r#""out/l" null null "symlink""#], "{result:#}");
+        let shown: Vec<String> = result["artifacts"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|a| format!("{} {} {} {}", a["path"], a["text"], a["base64"], a["rejected"]))
+            .collect();
+        assert_eq!(
+            shown,
+            [r#""out/a.json" "{}" null null"#, r#""out/d/b" null "/w==" null"#, r#""out/l" null null "symlink""#],
+            "{result:#}"
+        );
     });
 }
 
@@ -80,7 +94,11 @@ async fn each_limit_ends_a_job_by_its_own_name() {
             ("import time; time.sleep(30)", limits(json!({ "wallTimeMs": 300 })), "wall-time-exceeded"),
             ("while True: pass", limits(json!({ "cpuTimeMs": 200 })), "cpu-time-exceeded"),
             ("x = b'x' * 200_000_000", limits(json!({ "memoryBytes": 50_000_000 })), "memory-exceeded"),
-            ("import os\nfor i in range(50): os.fork() or __import__('time').sleep(9)", limits(json!({ "processes": 5 })), "processes-exceeded"),
+            (
+                "import os\nfor i in range(50): os.fork() or __import__('time').sleep(9)",
+                limits(json!({ "processes": 5 })),
+                "processes-exceeded",
+            ),
             ("print('x' * 2000)", limits(json!({ "outputBytes": 1000 })), "output-exceeded"),
             ("open('f','wb').write(b'x' * 10_000_000)", limits(json!({ "diskBytes": 1_000_000 })), "disk-exceeded"),
             ("for i in range(100): open(str(i),'w')", limits(json!({ "inodes": 50 })), "disk-exceeded"),
@@ -96,10 +114,18 @@ async fn each_limit_ends_a_job_by_its_own_name() {
 async fn output_at_its_limit_passes_and_truncation_goes_on() {
     with_pen!(pen, json!({}), {
         let exact = pen.run(json!({ "source": "import sys; sys.stdout.write('x' * 1000)", "policy": limits(json!({ "outputBytes": 1000 })) })).await;
-        assert_eq!((kind(&exact), &exact["stdout"]["truncated"], &exact["limitsHit"]), ("exited", &json!(false), &json!([])));
+        assert_eq!(
+            (kind(&exact), &exact["stdout"]["truncated"], &exact["limitsHit"]),
+            ("exited", &json!(false), &json!([]))
+        );
         let policy = limits(json!({ "outputBytes": 10, "outputOverflow": "truncate" }));
-        let cut = pen.run(json!({ "source": "import sys; sys.stdout.write('x' * 500_000); sys.exit(4)", "policy": policy })).await;
-        assert_eq!((&cut["outcome"]["exitCode"], &cut["stdout"]["text"], &cut["stdout"]["totalBytes"]), (&json!(4), &json!("xxxxxxxxxx"), &json!(500_000)));
+        let cut = pen
+            .run(json!({ "source": "import sys; sys.stdout.write('x' * 500_000); sys.exit(4)", "policy": policy }))
+            .await;
+        assert_eq!(
+            (&cut["outcome"]["exitCode"], &cut["stdout"]["text"], &cut["stdout"]["totalBytes"]),
+            (&json!(4), &json!("xxxxxxxxxx"), &json!(500_000))
+        );
         assert_eq!((&cut["stdout"]["truncated"], &cut["limitsHit"]), (&json!(true), &json!(["outputBytes"])));
     });
 }
@@ -110,9 +136,17 @@ async fn a_signal_is_named_and_a_missing_program_is_127() {
         let abort = pen.run(json!({ "source": "import os; os.abort()" })).await;
         assert_eq!(abort["outcome"], json!({ "kind": "signaled", "signal": "SIGABRT", "phase": "run" }), "{abort:#}");
         let absent = pen.run(json!({ "command": ["no-such-program"] })).await;
-        assert_eq!(absent["outcome"], json!({ "kind": "exited", "exitCode": 127, "phase": "run", "exec": "ENOENT" }), "{absent:#}");
+        assert_eq!(
+            absent["outcome"],
+            json!({ "kind": "exited", "exitCode": 127, "phase": "run", "exec": "ENOENT" }),
+            "{absent:#}"
+        );
         let plain = pen.run(json!({ "command": ["./f"], "files": [{ "path": "f", "text": "x" }] })).await;
-        assert_eq!(plain["outcome"], json!({ "kind": "exited", "exitCode": 126, "phase": "run", "exec": "EACCES" }), "{plain:#}");
+        assert_eq!(
+            plain["outcome"],
+            json!({ "kind": "exited", "exitCode": 126, "phase": "run", "exec": "EACCES" }),
+            "{plain:#}"
+        );
     });
 }
 
@@ -160,20 +194,35 @@ async fn what_may_not_run_is_refused_before_it_begins() {
     with_pen!(pen, config, {
         let refused = |result: Value| (result["outcome"]["field"].clone(), result["outcome"]["rule"].clone());
         let source = "print(1)";
-        assert_eq!(refused(pen.run(json!({ "source": source })).await), (json!("policy.limits.memoryBytes"), json!("ceiling")));
+        assert_eq!(
+            refused(pen.run(json!({ "source": source })).await),
+            (json!("policy.limits.memoryBytes"), json!("ceiling"))
+        );
         let small = json!({ "name": "small" });
         let named = pen.run(json!({ "source": source, "policy": small })).await;
         assert_eq!((kind(&named), &named["sandbox"]["policyName"]), ("exited", &json!("small")), "{named:#}");
-        assert_eq!(refused(pen.run(json!({ "source": source, "policy": { "name": "big" } })).await), (json!("policy.name"), json!("unknown-policy")));
-        assert_eq!(refused(pen.run(json!({ "runtime": "cobol", "source": "", "policy": small })).await), (json!("runtime"), json!("unknown-runtime")));
+        assert_eq!(
+            refused(pen.run(json!({ "source": source, "policy": { "name": "big" } })).await),
+            (json!("policy.name"), json!("unknown-policy"))
+        );
+        assert_eq!(
+            refused(pen.run(json!({ "runtime": "cobol", "source": "", "policy": small })).await),
+            (json!("runtime"), json!("unknown-runtime"))
+        );
         let main = json!([{ "path": "main.py", "text": "" }]);
-        assert_eq!(refused(pen.run(json!({ "source": source, "policy": small, "files": main })).await), (json!("files[0].path"), json!("reserved-path")));
+        assert_eq!(
+            refused(pen.run(json!({ "source": source, "policy": small, "files": main })).await),
+            (json!("files[0].path"), json!("reserved-path"))
+        );
         let policy = json!({ "limits": { "memoryBytes": 50_000_000 }, "containment": "microvm" });
         assert_eq!(pen.run(json!({ "source": source, "policy": policy })).await["outcome"]["layer"], "microvm");
         let policy = json!({ "limits": { "memoryBytes": 50_000_000 }, "require": ["vm"] });
         assert_eq!(pen.run(json!({ "source": source, "policy": policy })).await["outcome"]["layer"], "vm");
         let unreadable = pen.run_bytes(b"{\"kind\":").await;
-        assert_eq!((kind(&unreadable), &unreadable["uid"], &unreadable["epoch"]), ("rejected", &Value::Null, &json!(0)));
+        assert_eq!(
+            (kind(&unreadable), &unreadable["uid"], &unreadable["epoch"]),
+            ("rejected", &Value::Null, &json!(0))
+        );
         assert!(unreadable.get("timing").is_none() && unreadable.get("stdout").is_none());
     });
 }
@@ -185,7 +234,9 @@ async fn a_pool_has_sandboxes_ready_and_none_is_used_twice() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let mut seen = Vec::new();
         for _ in 0..6 {
-            let result = pen.run(json!({ "source": "import os; print(os.path.exists('/tmp/mark')); open('/tmp/mark','w')" })).await;
+            let result = pen
+                .run(json!({ "source": "import os; print(os.path.exists('/tmp/mark')); open('/tmp/mark','w')" }))
+                .await;
             assert_eq!(result["stdout"]["text"], "False\n", "{result:#}");
             seen.push(result["sandbox"]["warm"].clone());
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -221,7 +272,11 @@ async fn inputs_that_do_not_fit_are_the_callers_doing() {
         let policy = limits(json!({ "diskBytes": 65536 }));
         let files = json!([{ "path": "big", "text": "x".repeat(200_000) }]);
         let result = pen.run(json!({ "source": "", "files": files, "policy": policy })).await;
-        assert_eq!((kind(&result), &result["outcome"]["field"]), ("rejected", &json!("policy.limits.diskBytes")), "{result:#}");
+        assert_eq!(
+            (kind(&result), &result["outcome"]["field"]),
+            ("rejected", &json!("policy.limits.diskBytes")),
+            "{result:#}"
+        );
     });
 }
 

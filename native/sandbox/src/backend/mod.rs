@@ -98,9 +98,13 @@ pub struct Program {
 /// What came of an `exec`.
 #[derive(Debug)]
 pub enum Launch {
-    Running { posture: Option<Posture> },
+    Running {
+        posture: Option<Posture>,
+    },
     /// The program could not be executed: the guest's affair.
-    NotExecutable { errno: i32 },
+    NotExecutable {
+        errno: i32,
+    },
 }
 
 /// Why a backend could not do its part: our failure, never the guest's.
@@ -135,7 +139,10 @@ pub enum BackendError {
 impl BackendError {
     /// Whether nothing can be left of a sandbox whose making failed like this.
     pub fn is_clean(&self) -> bool {
-        matches!(self, BackendError::Step { .. } | BackendError::Died | BackendError::Resting(_) | BackendError::NotStarted(_))
+        matches!(
+            self,
+            BackendError::Step { .. } | BackendError::Died | BackendError::Resting(_) | BackendError::NotStarted(_)
+        )
     }
 
     /// A failed system call of our own.

@@ -30,8 +30,8 @@ pub const RUN_MAX_BYTES: usize = 24 << 20;
 pub fn parse_job(bytes: &[u8], max_bytes: usize) -> Result<JobDocument, Vec<Issue>> {
     let value = read_value(bytes, max_bytes).map_err(|issue| vec![issue])?;
     none(check(Document::Job, &value))?;
-    let job: JobDocument =
-        serde_json::from_value(value).map_err(|error| vec![Issue::whole("structure", format!("must be a job: {error}"))])?;
+    let job: JobDocument = serde_json::from_value(value)
+        .map_err(|error| vec![Issue::whole("structure", format!("must be a job: {error}"))])?;
     none(rules::check(&job))?;
     Ok(job)
 }

@@ -10,8 +10,10 @@ use super::issue::Issue;
 
 const CWD: &str = "must be an absolute path of at most 4096 bytes without empty, . or .. segments, and not /proc, /sys, /dev or below";
 const FILE: &str = "must be a relative path below /work: at most 4096 bytes and 64 segments of 255 bytes, no empty, . or .. segment, no backslash, no control character";
-const COLLISION: &str = "must not collide with another file: not the same, not above or below it, in any case or Unicode form";
-const PATTERN: &str = "must be a pattern below /work: at most 1024 bytes, no empty, . or .. segment, no control character";
+const COLLISION: &str =
+    "must not collide with another file: not the same, not above or below it, in any case or Unicode form";
+const PATTERN: &str =
+    "must be a pattern below /work: at most 1024 bytes, no empty, . or .. segment, no control character";
 const GLOB: &str = "must use only *, ? and closed [...] within a segment, ** as a whole segment, and no backslash";
 
 /// `cwd`: absolute, normalised, and not where the kernel's own file systems are.
@@ -65,7 +67,11 @@ fn has_control(text: &str) -> bool {
 
 fn is_workspace_path(path: &str) -> bool {
     let segment = |one: &str| !is_dotted(one) && one.len() <= 255;
-    path.len() <= 4096 && path.split('/').count() <= 64 && !has_control(path) && !path.contains('\\') && path.split('/').all(segment)
+    path.len() <= 4096
+        && path.split('/').count() <= 64
+        && !has_control(path)
+        && !path.contains('\\')
+        && path.split('/').all(segment)
 }
 
 /// Files and directories that a job's files make, folded so that names which look alike are the same.
@@ -102,7 +108,9 @@ fn is_glob_segment(segment: &str) -> bool {
     while let Some(open) = characters[at..].iter().position(|c| *c == '[').map(|found| at + found) {
         let negated = matches!(characters.get(open + 1), Some('!' | '^'));
         let start = open + if negated { 2 } else { 1 };
-        let Some(end) = characters.iter().skip(start + 1).position(|c| *c == ']').map(|found| start + 1 + found) else { return false };
+        let Some(end) = characters.iter().skip(start + 1).position(|c| *c == ']').map(|found| start + 1 + found) else {
+            return false;
+        };
         if !has_ordered_ranges(&characters[start..end]) {
             return false;
         }
@@ -151,7 +159,9 @@ mod tests {
         for good in ["/", "/work", "/work/a", "/process", "/dev2/x"] {
             assert_eq!(working_directory(good), None, "{good}");
         }
-        for bad in ["", "work", "/work/", "//", "/a//b", "/a/../b", "/proc", "/proc/self/fd/7", "/sys", "/dev/shm", "/a\n"] {
+        for bad in
+            ["", "work", "/work/", "//", "/a//b", "/a/../b", "/proc", "/proc/self/fd/7", "/sys", "/dev/shm", "/a\n"]
+        {
             assert!(working_directory(bad).is_some(), "{bad}");
         }
     }

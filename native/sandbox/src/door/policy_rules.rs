@@ -21,7 +21,14 @@ fn host_paths(path: &str, filesystem: &Filesystem) -> Vec<Issue> {
         ("deniedPaths", &filesystem.denied_paths),
     ];
     let granted = lists.into_iter().filter(|(_, list)| !list.is_empty());
-    granted.map(|(name, _)| refuse(format!("{path}.{name}"), "must be empty: host paths can not be granted yet. Send the content as files")).collect()
+    granted
+        .map(|(name, _)| {
+            refuse(
+                format!("{path}.{name}"),
+                "must be empty: host paths can not be granted yet. Send the content as files",
+            )
+        })
+        .collect()
 }
 
 fn network(path: &str, network: &Network) -> Vec<Issue> {
@@ -34,11 +41,18 @@ fn network(path: &str, network: &Network) -> Vec<Issue> {
         (
             ingress.host_loopback == allow,
             "ingress.hostLoopback",
-            "must be deny: the host is never reachable. For sockets of the job among themselves use loopback private".to_owned(),
+            "must be deny: the host is never reachable. For sockets of the job among themselves use loopback private"
+                .to_owned(),
         ),
     ];
-    let refused = asked.into_iter().filter(|(wrong, ..)| *wrong).map(|(_, field, allowed)| refuse(format!("{path}.{field}"), &allowed));
-    refused.chain(rules(&format!("{path}.egress.allow"), &egress.allow)).chain(rules(&format!("{path}.egress.deny"), &egress.deny)).collect()
+    let refused = asked
+        .into_iter()
+        .filter(|(wrong, ..)| *wrong)
+        .map(|(_, field, allowed)| refuse(format!("{path}.{field}"), &allowed));
+    refused
+        .chain(rules(&format!("{path}.egress.allow"), &egress.allow))
+        .chain(rules(&format!("{path}.egress.deny"), &egress.deny))
+        .collect()
 }
 
 fn refuse(path: String, allowed: &str) -> Issue {
@@ -52,14 +66,17 @@ fn rules(path: &str, rules: &[TrafficRule]) -> Vec<Issue> {
 fn traffic(path: &str, rule: &TrafficRule) -> Vec<Issue> {
     let blocks = rule.to.iter().enumerate().flat_map(|(index, block)| addresses(&format!("{path}.to[{index}]"), block));
     let ports = rule.ports.iter().enumerate().filter(|(_, range)| range.end_port.is_some_and(|end| end < range.port));
-    let ports = ports.map(|(index, _)| Issue::at(format!("{path}.ports[{index}].endPort"), "port-range", "must not be below port"));
+    let ports = ports
+        .map(|(index, _)| Issue::at(format!("{path}.ports[{index}].endPort"), "port-range", "must not be below port"));
     blocks.chain(ports).collect()
 }
 
 fn addresses(path: &str, block: &AddressBlock) -> Vec<Issue> {
     let except = block.except.iter().enumerate().map(|(index, cidr)| (format!("{path}.except[{index}]"), cidr));
     let all = std::iter::once((format!("{path}.cidr"), &block.cidr)).chain(except);
-    all.filter(|(_, cidr)| !is_cidr(cidr)).map(|(field, _)| Issue::at(field, "cidr", "must be an IP address, / and a prefix length")).collect()
+    all.filter(|(_, cidr)| !is_cidr(cidr))
+        .map(|(field, _)| Issue::at(field, "cidr", "must be an IP address, / and a prefix length"))
+        .collect()
 }
 
 fn is_cidr(cidr: &str) -> bool {

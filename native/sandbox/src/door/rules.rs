@@ -41,7 +41,12 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn of(content: &'a Content) -> View<'a> {
-        View { text: content.text.as_ref(), base64: content.base64.as_ref(), blob: content.blob.as_ref(), bytes: content.bytes }
+        View {
+            text: content.text.as_ref(),
+            base64: content.base64.as_ref(),
+            blob: content.blob.as_ref(),
+            bytes: content.bytes,
+        }
     }
 
     fn from(file: &'a File) -> View<'a> {
@@ -49,7 +54,8 @@ impl<'a> View<'a> {
     }
 
     fn size(&self) -> u64 {
-        let encoded = |text: &&String| (text.len() / 4 * 3 - text.bytes().rev().take(2).filter(|b| *b == b'=').count()) as u64;
+        let encoded =
+            |text: &&String| (text.len() / 4 * 3 - text.bytes().rev().take(2).filter(|b| *b == b'=').count()) as u64;
         let text = self.text.map(|text| text.len() as u64);
         text.or_else(|| self.base64.as_ref().map(encoded)).or(self.bytes).unwrap_or(0)
     }
@@ -57,7 +63,9 @@ impl<'a> View<'a> {
 
 fn program(job: &JobDocument) -> Option<Issue> {
     match (&job.source, &job.command) {
-        (None, Some(command)) if command[0].is_empty() => Some(Issue::at("command[0]", "minLength", "must not be empty")),
+        (None, Some(command)) if command[0].is_empty() => {
+            Some(Issue::at("command[0]", "minLength", "must not be empty"))
+        }
         (None, Some(_)) | (Some(_), None) => None,
         _ => Some(Issue::at("source", "exactly-one-of", "or command must be there: exactly one of the two")),
     }

@@ -59,7 +59,10 @@ fn id_of(schema: &Value) -> &str {
 }
 
 fn validator(document: Document) -> Validator {
-    jsonschema::options().with_registry(&REGISTRY).build(&SCHEMAS[document.file()]).expect("an embedded schema is a schema")
+    jsonschema::options()
+        .with_registry(&REGISTRY)
+        .build(&SCHEMAS[document.file()])
+        .expect("an embedded schema is a schema")
 }
 
 /// Every issue that the schema finds in a document; missing fields come first, as at the door in TypeScript.
@@ -81,9 +84,10 @@ fn issues(error: ValidationError<'_>) -> Vec<Issue> {
         ValidationErrorKind::Required { property } => {
             vec![Issue::at(below(property.as_str().unwrap_or_default()), &rule, "must be there")]
         }
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
-            unexpected.iter().map(|name| Issue::at(below(name), &rule, "is not a field: there is none of this name")).collect()
-        }
+        ValidationErrorKind::AdditionalProperties { unexpected } => unexpected
+            .iter()
+            .map(|name| Issue::at(below(name), &rule, "is not a field: there is none of this name"))
+            .collect(),
         _ => vec![Issue::at(place, &rule, error.masked_with("it").to_string())],
     }
 }

@@ -87,11 +87,23 @@ fn the_path_of_an_issue_names_the_field() {
 #[test]
 fn what_can_not_be_enforced_is_refused_by_name() {
     let policy = |policy: Value| verdict(with("policy", policy));
-    assert_eq!(policy(json!({ "network": { "egress": { "default": "allow" } } })), "not-enforceable@policy.network.egress.default");
-    assert_eq!(policy(json!({ "filesystem": { "readonlyPaths": ["/srv"] } })), "not-enforceable@policy.filesystem.readonlyPaths");
-    assert_eq!(policy(json!({ "network": { "ingress": { "hostLoopback": "allow" } } })), "not-enforceable@policy.network.ingress.hostLoopback");
+    assert_eq!(
+        policy(json!({ "network": { "egress": { "default": "allow" } } })),
+        "not-enforceable@policy.network.egress.default"
+    );
+    assert_eq!(
+        policy(json!({ "filesystem": { "readonlyPaths": ["/srv"] } })),
+        "not-enforceable@policy.filesystem.readonlyPaths"
+    );
+    assert_eq!(
+        policy(json!({ "network": { "ingress": { "hostLoopback": "allow" } } })),
+        "not-enforceable@policy.network.ingress.hostLoopback"
+    );
     assert_eq!(policy(json!({ "network": { "egress": { "deny": [{ "to": [{ "cidr": "10.0.0.0/8" }] }] } } })), "valid");
-    assert_eq!(policy(json!({ "network": { "egress": { "deny": [{ "to": [{ "cidr": "10.0.0.0/33" }] }] } } })), "cidr@policy.network.egress.deny[0].to[0].cidr");
+    assert_eq!(
+        policy(json!({ "network": { "egress": { "deny": [{ "to": [{ "cidr": "10.0.0.0/33" }] }] } } })),
+        "cidr@policy.network.egress.deny[0].to[0].cidr"
+    );
 }
 
 #[test]
@@ -118,7 +130,10 @@ fn judge(kind: &str, bytes: &[u8]) -> Result<(), Vec<Issue>> {
     none(check(document, &value))?;
     match document {
         Document::Policy => none(policy_rules::check("", &serde_json::from_value(value).expect("a policy"))),
-        Document::WorkerConfig => crate::config::check_policies(&serde_json::from_value(value).expect("a configuration")).map_err(|issue| vec![issue]),
+        Document::WorkerConfig => {
+            crate::config::check_policies(&serde_json::from_value(value).expect("a configuration"))
+                .map_err(|issue| vec![issue])
+        }
         Document::Result => none(one_form_each(&value)),
         Document::Job | Document::Audit => Ok(()),
     }
@@ -126,8 +141,14 @@ fn judge(kind: &str, bytes: &[u8]) -> Result<(), Vec<Issue>> {
 
 /// The rule of results: each content in exactly one form.
 fn one_form_each(result: &Value) -> Vec<Issue> {
-    let streams = ["/stdout", "/stderr", "/build/stdout", "/build/stderr"].map(|at| (at[1..].replace('/', "."), result.pointer(at)));
-    let artifacts = result["artifacts"].as_array().into_iter().flatten().enumerate().map(|(index, one)| (format!("artifacts[{index}]"), Some(one)));
+    let streams = ["/stdout", "/stderr", "/build/stdout", "/build/stderr"]
+        .map(|at| (at[1..].replace('/', "."), result.pointer(at)));
+    let artifacts = result["artifacts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .map(|(index, one)| (format!("artifacts[{index}]"), Some(one)));
     let contents = streams.into_iter().chain(artifacts).filter_map(|(path, one)| one.map(|one| (path, one)));
     let forms = |one: &Value| ["text", "base64", "blob"].into_iter().filter(|form| one.get(form).is_some()).count();
     let wrong = contents.filter(|(_, one)| one.get("rejected").is_none() && forms(one) != 1);
@@ -137,15 +158,20 @@ fn one_form_each(result: &Value) -> Vec<Issue> {
 #[test]
 fn every_example_gets_the_verdict_that_its_place_promises() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/examples");
-    let expected: Value = serde_json::from_str(&std::fs::read_to_string(examples.join("expected.json")).expect("expected.json")).expect("JSON");
+    let expected: Value =
+        serde_json::from_str(&std::fs::read_to_string(examples.join("expected.json")).expect("expected.json"))
+            .expect("JSON");
     for kind in ["job", "policy", "result", "audit", "worker-config"] {
         for file in files_below(&examples.join("valid").join(kind)) {
             assert_eq!(judge(kind, &std::fs::read(&file).expect("an example")), Ok(()), "{}", file.display());
         }
         for file in files_below(&examples.join("invalid").join(kind)) {
             let name = format!("{kind}/{}", file.file_name().and_then(|name| name.to_str()).expect("UTF-8"));
-            let promised = expected.get(&name).map(|issue| (issue["path"].as_str().expect(&name).to_owned(), issue["rule"].as_str().expect(&name).to_owned()));
-            let found = judge(kind, &std::fs::read(&file).expect("an example")).map_err(|issues| (issues[0].path.clone(), issues[0].rule.clone()));
+            let promised = expected.get(&name).map(|issue| {
+                (issue["path"].as_str().expect(&name).to_owned(), issue["rule"].as_str().expect(&name).to_owned())
+            });
+            let found = judge(kind, &std::fs::read(&file).expect("an example"))
+                .map_err(|issues| (issues[0].path.clone(), issues[0].rule.clone()));
             assert_eq!(found.err(), promised, "{name}");
         }
     }

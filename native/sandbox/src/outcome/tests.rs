@@ -25,7 +25,12 @@ fn ended(change: impl Fn(&mut Evidence)) -> Evidence {
 }
 
 /// Kind, limits hit and reward-safety of an end.
-fn verdict(evidence: &Evidence, overflowed: bool, overflow_kills: bool, kill: Option<KillReason>) -> (String, Vec<&'static str>, bool) {
+fn verdict(
+    evidence: &Evidence,
+    overflowed: bool,
+    overflow_kills: bool,
+    kill: Option<KillReason>,
+) -> (String, Vec<&'static str>, bool) {
     let end = End { phase: RUN, evidence, overflowed, overflow_kills, kill };
     let outcome = of_step(&end);
     let kind = serde_json::to_value(&outcome).expect("plain data")["kind"].as_str().expect("a kind").to_owned();
@@ -61,7 +66,10 @@ fn each_limit_that_kills_has_its_kind() {
 #[test]
 fn an_oom_kill_ends_the_job_whatever_main_did() {
     assert_eq!(plain(|e| e.oom_kills = 1), is("memory-exceeded", &["memoryBytes"], true));
-    assert_eq!(plain(|e| (e.cause, e.status, e.oom_kills) = (Cause::InitDied, None, 1)), is("memory-exceeded", &["memoryBytes"], true));
+    assert_eq!(
+        plain(|e| (e.cause, e.status, e.oom_kills) = (Cause::InitDied, None, 1)),
+        is("memory-exceeded", &["memoryBytes"], true)
+    );
 }
 
 #[test]
@@ -74,18 +82,33 @@ fn a_limit_that_only_refuses_is_survived_by_a_program_that_copes() {
 #[test]
 fn a_limit_that_only_refuses_names_the_end_of_a_program_that_fails() {
     for status in [CODE_1, SEGV] {
-        assert_eq!(plain(|e| (e.status, e.forks_refused) = (status, 1)), is("processes-exceeded", &["processes"], true));
+        assert_eq!(
+            plain(|e| (e.status, e.forks_refused) = (status, 1)),
+            is("processes-exceeded", &["processes"], true)
+        );
         assert_eq!(plain(|e| (e.status, e.disk_full) = (status, true)), is("disk-exceeded", &["diskBytes"], true));
         assert_eq!(plain(|e| (e.status, e.inodes_full) = (status, true)), is("disk-exceeded", &["inodes"], true));
     }
-    assert_eq!(plain(|e| e.status = Some(ExitStatus::Signal(libc::SIGXFSZ))), is("disk-exceeded", &["diskBytes"], true));
+    assert_eq!(
+        plain(|e| e.status = Some(ExitStatus::Signal(libc::SIGXFSZ))),
+        is("disk-exceeded", &["diskBytes"], true)
+    );
 }
 
 #[test]
 fn the_first_cause_wins_and_the_other_limits_are_listed() {
-    assert_eq!(plain(|e| (e.cause, e.forks_refused) = (Cause::WallTime, 9)), is("wall-time-exceeded", &["wallTimeMs", "processes"], true));
-    assert_eq!(plain(|e| (e.cause, e.oom_kills) = (Cause::CpuTime, 1)), is("cpu-time-exceeded", &["cpuTimeMs", "memoryBytes"], true));
-    assert_eq!(verdict(&ended(|e| e.cause = Cause::WallTime), true, true, None), is("wall-time-exceeded", &["wallTimeMs", "outputBytes"], true));
+    assert_eq!(
+        plain(|e| (e.cause, e.forks_refused) = (Cause::WallTime, 9)),
+        is("wall-time-exceeded", &["wallTimeMs", "processes"], true)
+    );
+    assert_eq!(
+        plain(|e| (e.cause, e.oom_kills) = (Cause::CpuTime, 1)),
+        is("cpu-time-exceeded", &["cpuTimeMs", "memoryBytes"], true)
+    );
+    assert_eq!(
+        verdict(&ended(|e| e.cause = Cause::WallTime), true, true, None),
+        is("wall-time-exceeded", &["wallTimeMs", "outputBytes"], true)
+    );
 }
 
 #[test]
@@ -101,7 +124,11 @@ fn an_end_from_outside_is_called_by_its_reason() {
     assert_eq!(verdict(&cancelled, false, true, Some(KillReason::Cancelled)), is("cancelled", &[], false));
     assert_eq!(verdict(&abandoned, false, true, Some(KillReason::Drain)), is("worker-lost", &[], false));
     assert_eq!(verdict(&abandoned, false, true, Some(KillReason::LockLost)), is("worker-lost", &[], false));
-    assert_eq!(verdict(&evidence(), false, true, Some(KillReason::Cancelled)), is("exited", &[], true), "it had ended before");
+    assert_eq!(
+        verdict(&evidence(), false, true, Some(KillReason::Cancelled)),
+        is("exited", &[], true),
+        "it had ended before"
+    );
 }
 
 #[test]
@@ -130,7 +157,15 @@ fn a_program_that_can_not_be_executed_exits_127_or_126() {
 
 #[test]
 fn signals_have_names() {
-    for (number, name) in [(1, "SIGHUP"), (11, "SIGSEGV"), (31, "SIGSYS"), (32, "SIGRTMIN-2"), (34, "SIGRTMIN"), (37, "SIGRTMIN+3"), (64, "SIGRTMIN+30")] {
+    for (number, name) in [
+        (1, "SIGHUP"),
+        (11, "SIGSEGV"),
+        (31, "SIGSYS"),
+        (32, "SIGRTMIN-2"),
+        (34, "SIGRTMIN"),
+        (37, "SIGRTMIN+3"),
+        (64, "SIGRTMIN+30"),
+    ] {
         assert_eq!(signal_name(number), name);
     }
 }

@@ -70,15 +70,14 @@ pub fn choose(policy: &Policy, offer: &Offer) -> Result<String, Missing> {
 
 fn lack(policy: &Policy, backend: &str, offer: &Offer) -> Option<Missing> {
     let Some(layers) = offer.get(backend) else { return Some(not_offered(backend)) };
-    let required = policy.require.iter().map(|layer| (layer.as_str(), "policy.require"));
-    let always = needed().map(|pair| -> (&str, &str) { pair });
-    let missing = always.chain(required).find(|(layer, _)| !layers.iter().any(|l| l.held && l.layer == *layer));
-    missing.map(|(layer, rule)| {
-        let probed = layers.iter().find(|l| l.layer == layer);
-        let why = probed.and_then(|l| l.message.clone()).unwrap_or_else(|| format!("{backend} has no such layer"));
-        let remedy = probed.and_then(|l| l.remedy.clone()).map(|remedy| format!("; {remedy}")).unwrap_or_default();
-        Missing { layer: layer.to_owned(), message: format!("needed for {rule}: {why}{remedy}") }
-    })
+    let lacks = |layer: &str| !layers.iter().any(|one| one.held && one.layer == layer);
+    let needed = needed().find(|(layer, _)| lacks(layer)).map(|(layer, rule)| (layer.to_owned(), rule));
+    let required = || policy.require.iter().find(|layer| lacks(layer)).map(|layer| (layer.clone(), "policy.require"));
+    let (layer, rule) = needed.or_else(required)?;
+    let probed = layers.iter().find(|one| one.layer == layer);
+    let why = probed.and_then(|one| one.message.clone()).unwrap_or_else(|| format!("{backend} has no such layer"));
+    let remedy = probed.and_then(|one| one.remedy.clone()).map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    Some(Missing { message: format!("needed for {rule}: {why}{remedy}"), layer })
 }
 
 fn not_offered(backend: &str) -> Missing {

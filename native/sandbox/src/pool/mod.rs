@@ -16,8 +16,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 pub use self::lease::Lease;
-use self::shelf::{Ready, Shelf};
 pub use self::shelf::Stock;
+use self::shelf::{Ready, Shelf};
 use crate::backend::{Backend, Template};
 use crate::failure::{Failure, Step};
 use crate::policy::layers::ProbedLayer;
@@ -43,7 +43,11 @@ pub struct Pool {
 
 impl Pool {
     /// A pool over `backends` with `slots` uids, that keeps `stock` ready. Must be called inside a Tokio runtime.
-    pub fn open(backends: BTreeMap<String, Arc<dyn Backend>>, slots: u32, stock: BTreeMap<Template, Stock>) -> Arc<Pool> {
+    pub fn open(
+        backends: BTreeMap<String, Arc<dyn Backend>>,
+        slots: u32,
+        stock: BTreeMap<Template, Stock>,
+    ) -> Arc<Pool> {
         let shelves = stock.into_iter().map(|(template, stock)| (template, Shelf::new(stock))).collect();
         Arc::new(Pool {
             backends,

@@ -68,7 +68,8 @@ impl Shelf {
 
     /// The oldest one that can still be used.
     pub fn take(&mut self) -> Option<Ready> {
-        let usable = self.ready.iter().position(|ready| ready.sandbox.is_alive() && ready.since.elapsed() < self.stock.ttl);
+        let usable =
+            self.ready.iter().position(|ready| ready.sandbox.is_alive() && ready.since.elapsed() < self.stock.ttl);
         let ready = usable.and_then(|index| self.ready.remove(index));
         match ready {
             Some(_) => self.counts.hits += 1,
@@ -90,7 +91,8 @@ impl Shelf {
     /// Those that are too old or dead.
     pub fn stale(&mut self) -> Vec<Ready> {
         let ttl = self.stock.ttl;
-        let (keep, stale) = self.ready.drain(..).partition(|ready| ready.sandbox.is_alive() && ready.since.elapsed() < ttl);
+        let (keep, stale) =
+            self.ready.drain(..).partition(|ready| ready.sandbox.is_alive() && ready.since.elapsed() < ttl);
         self.ready = keep;
         Vec::from(stale)
     }

@@ -23,7 +23,11 @@ pub struct Pen {
 fn forkserver() -> PathBuf {
     let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../bin/bullpen-forkserver");
     let path = std::env::var_os("BULLPEN_FORKSERVER").map_or_else(|| PathBuf::from(built), PathBuf::from);
-    assert!(path.exists(), "{} does not exist: build it (npm run build:native), or name it in BULLPEN_FORKSERVER", path.display());
+    assert!(
+        path.exists(),
+        "{} does not exist: build it (npm run build:native), or name it in BULLPEN_FORKSERVER",
+        path.display()
+    );
     path
 }
 
@@ -43,14 +47,17 @@ impl Pen {
         });
         config.as_object_mut().expect("object").extend(more.as_object().expect("object").clone());
         let engine = Engine::open(&config.to_string()).await.expect("an engine");
-        Pen { engine, run_dir: run_dir }
+        Pen { engine, run_dir }
     }
 
     /// Kills the forkserver of this engine, as an out-of-memory killer would.
     pub fn kill_forkserver(&self) {
         let stage = self.run_dir.path().to_string_lossy().into_owned();
         let mounts = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
-        let pids = std::fs::read_dir("/proc").expect("/proc").flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let pids = std::fs::read_dir("/proc")
+            .expect("/proc")
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         let ours: Vec<u32> = pids.filter(|pid| mounts(pid).contains(&stage)).collect();
         let forkserver = ours.into_iter().min().expect("a forkserver has its stage mounted");
         rustix::process::kill_process(Pid::from_raw(forkserver as i32).expect("a pid"), Signal::KILL).expect("killed");

@@ -35,7 +35,9 @@ fn find(mounts: &str, places: &str) -> Hierarchies {
 
 fn lacking(controller: &str, mounts: &str) -> String {
     match mounts.lines().any(|line| line.contains(" - cgroup2 ")) {
-        true => format!("the cgroup v1 controller {controller} is not mounted; this host has cgroup v2, which is not supported yet"),
+        true => format!(
+            "the cgroup v1 controller {controller} is not mounted; this host has cgroup v2, which is not supported yet"
+        ),
         false => format!("the cgroup v1 controller {controller} is not mounted"),
     }
 }
@@ -87,7 +89,10 @@ mod tests {
     fn a_shared_hierarchy_serves_both_and_a_mount_of_a_part_starts_there() {
         let mounts = "1 2 0:3 /docker/x /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n";
         let found = find(mounts, "5:cpu,cpuacct:/docker/x/y\n");
-        assert_eq!(directories(&found), [("cpu", "/sys/fs/cgroup/cpu,cpuacct/y"), ("cpuacct", "/sys/fs/cgroup/cpu,cpuacct/y")]);
+        assert_eq!(
+            directories(&found),
+            [("cpu", "/sys/fs/cgroup/cpu,cpuacct/y"), ("cpuacct", "/sys/fs/cgroup/cpu,cpuacct/y")]
+        );
     }
 
     #[test]

@@ -96,7 +96,8 @@ async fn greet(socket: &AsyncFd<OwnedFd>, host: HostPlan) -> Result<(), BackendE
     let hello = Outgoing::new(&Request::Hello { version: VERSION, host }, Vec::new());
     socket::send(socket, &hello).await.map_err(BackendError::system("sendmsg"))?;
     let mut buffer = Box::new([0; MAX_PACKET]);
-    let answer = timeout(READY, socket::receive(socket, &mut buffer)).await.map_err(|_| BackendError::Silent("Hello"))?;
+    let answer =
+        timeout(READY, socket::receive(socket, &mut buffer)).await.map_err(|_| BackendError::Silent("Hello"))?;
     match answer.map_err(BackendError::system("recvmsg"))?.map(|arrival| arrival.event) {
         Some(Event::Ready { version: VERSION, .. }) => Ok(()),
         Some(Event::Refused { error }) => Err(error.into()),

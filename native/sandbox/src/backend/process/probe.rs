@@ -16,9 +16,9 @@ use crate::failure::Failure;
 use crate::plan;
 use crate::policy::layers::{self, ProbedLayer};
 
-const ROOT_REMEDY: &str = "run the worker as root on a Linux 5.15 or later kernel, outside of a container that drops CAP_SYS_ADMIN";
-const CGROUP_REMEDY: &str =
-    "supported now: hosts with the cgroup v1 controllers memory, pids, cpu and cpuacct (boot with systemd.unified_cgroup_hierarchy=0)";
+const ROOT_REMEDY: &str =
+    "run the worker as root on a Linux 5.15 or later kernel, outside of a container that drops CAP_SYS_ADMIN";
+const CGROUP_REMEDY: &str = "supported now: hosts with the cgroup v1 controllers memory, pids, cpu and cpuacct (boot with systemd.unified_cgroup_hierarchy=0)";
 
 /// What was seen of a program in a sandbox.
 struct Seen {
@@ -32,11 +32,15 @@ impl Process {
         let missing = &self.hierarchies.missing;
         if !missing.is_empty() {
             let why = |layer: &str| missing.iter().find(|(name, _)| *name == layer).map(|(_, why)| why.clone());
-            let layers = report(|layer| Err(why(layer).unwrap_or_else(|| "not tried: control groups are missing".to_owned())));
+            let layers =
+                report(|layer| Err(why(layer).unwrap_or_else(|| "not tried: control groups are missing".to_owned())));
             return Probed { layers, clean: true };
         }
         match self.look(slot).await {
-            Ok(seen) => Probed { layers: report(|layer| seen.verdict(layer, &self.settings.instance, self.settings.uids)), clean: true },
+            Ok(seen) => Probed {
+                layers: report(|layer| seen.verdict(layer, &self.settings.instance, self.settings.uids)),
+                clean: true,
+            },
             Err(error) => Probed { layers: report(|layer| Err(blame(layer, &error))), clean: error.is_clean() },
         }
     }
@@ -59,7 +63,12 @@ async fn look_at_a_program(place: &mut Place) -> Result<Seen, BackendError> {
     let (stdin, hold_open) = pipe()?;
     let (_stdout, guest_stdout) = pipe()?;
     let (_stderr, guest_stderr) = pipe()?;
-    let no_filter = |failure: Failure| BackendError::Step { step: failure.step.name(), errno: 0, layer: Some("seccomp".to_owned()), message: failure.message };
+    let no_filter = |failure: Failure| BackendError::Step {
+        step: failure.step.name(),
+        errno: 0,
+        layer: Some("seccomp".to_owned()),
+        message: failure.message,
+    };
     let program = Program {
         step: 0,
         last: true,
@@ -114,7 +123,9 @@ impl Seen {
     /// Where what the kernel shows contradicts what a layer promises.
     fn contradiction(&self, layer: &str, instance: &str, uids: UidRange) -> Option<String> {
         let wrong = match layer {
-            "capabilities" => ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].into_iter().any(|set| self.status(set).chars().any(|c| c != '0')),
+            "capabilities" => ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]
+                .into_iter()
+                .any(|set| self.status(set).chars().any(|c| c != '0')),
             "no-new-privs" => self.status("NoNewPrivs") != "1",
             "seccomp" => self.status("Seccomp") != "2",
             "uid" => !self.is_slot_user(uids),
@@ -132,7 +143,8 @@ impl Seen {
     }
 
     fn is_slot_user(&self, uids: UidRange) -> bool {
-        let leased = |id: &str| id.parse().is_ok_and(|id: u32| id.checked_sub(uids.first).is_some_and(|slot| slot < uids.count));
+        let leased =
+            |id: &str| id.parse().is_ok_and(|id: u32| id.checked_sub(uids.first).is_some_and(|slot| slot < uids.count));
         let all_leased = |ids: &str| ids.split_whitespace().count() == 4 && ids.split_whitespace().all(leased);
         all_leased(self.status("Uid")) && all_leased(self.status("Gid")) && self.status("Groups").is_empty()
     }
@@ -172,7 +184,13 @@ mod tests {
     const UIDS: UidRange = UidRange { first: 200_000, count: 16 };
 
     fn seen() -> Seen {
-        let status = [("Uid", "200003 200003 200003 200003"), ("Gid", "200003 200003 200003 200003"), ("Groups", ""), ("NoNewPrivs", "1"), ("Seccomp", "2")];
+        let status = [
+            ("Uid", "200003 200003 200003 200003"),
+            ("Gid", "200003 200003 200003 200003"),
+            ("Groups", ""),
+            ("NoNewPrivs", "1"),
+            ("Seccomp", "2"),
+        ];
         let capabilities = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|set| (set, "0000000000000000"));
         let cgroup = "8:pids:/bullpen/w-1/5\n4:memory:/a/bullpen/w-1/5\n2:cpu,cpuacct:/bullpen/w-1/5\n0::/\n";
         Seen {
@@ -212,7 +230,10 @@ mod tests {
         assert_eq!(broken(|s| set(s, "Uid", "200016 200016 200016 200016")), ["uid"]);
         assert_eq!(broken(|s| s.posture.own_namespaces.retain(|n| n != "net")), ["network-namespace"]);
         assert_eq!(broken(|s| s.posture.mountinfo.push_str("3 2 0:5 / / rw - tmpfs x rw\n")), ["readonly-root"]);
-        assert_eq!(broken(|s| s.posture.cgroup = s.posture.cgroup.replace("pids:/bullpen/w-1/", "pids:/other/")), ["cgroup-pids"]);
+        assert_eq!(
+            broken(|s| s.posture.cgroup = s.posture.cgroup.replace("pids:/bullpen/w-1/", "pids:/other/")),
+            ["cgroup-pids"]
+        );
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl Place {
     }
 
     async fn launch(&mut self, program: Program) -> Result<Launch, BackendError> {
-        let Program { step, last, spec, wall_time_ms, cpu_time_ms, report_posture, stdio: [stdin, stdout, stderr] } = program;
+        let Program { step, last, spec, wall_time_ms, cpu_time_ms, report_posture, stdio: [stdin, stdout, stderr] } =
+            program;
         let fds = vec![sealed(&spec)?, stdin, stdout, stderr];
         let request = Request::Exec { sandbox: self.id, step, last, wall_time_ms, cpu_time_ms, report_posture };
         self.deadline = Duration::from_millis(wall_time_ms) + OVERTIME;
@@ -152,7 +153,10 @@ async fn finish(link: Arc<Link>, mut events: UnboundedReceiver<Arrival>, id: u64
             Err(error) => break Err(error),
             Ok(Arrival { event: Event::Deprovisioned { .. }, .. }) => break Ok(()),
             // What was still under way when it was given up.
-            Ok(Arrival { event: Event::Ended { .. } | Event::Started { .. } | Event::Claimed { .. } | Event::ExecFailed { .. }, .. }) => {}
+            Ok(Arrival {
+                event: Event::Ended { .. } | Event::Started { .. } | Event::Claimed { .. } | Event::ExecFailed { .. },
+                ..
+            }) => {}
             Ok(Arrival { event, .. }) => break Err(unexpected("Deprovision", event)),
         }
     };
@@ -190,7 +194,8 @@ fn sealed(spec: &ExecSpec) -> Result<OwnedFd, BackendError> {
         .or_else(|_| memfd_create("exec", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING))
         .map_err(BackendError::system("memfd_create"))?;
     let mut file = std::fs::File::from(fd);
-    file.write_all(&text).map_err(|error| BackendError::System { call: "write", errno: error.raw_os_error().unwrap_or(0) })?;
+    file.write_all(&text)
+        .map_err(|error| BackendError::System { call: "write", errno: error.raw_os_error().unwrap_or(0) })?;
     let fd = OwnedFd::from(file);
     let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
     fcntl_add_seals(&fd, seals).map_err(BackendError::system("fcntl_add_seals"))?;

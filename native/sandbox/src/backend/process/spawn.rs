@@ -49,7 +49,8 @@ pub async fn spawn(program: &Path) -> io::Result<Child> {
     let (report, started) = oneshot::channel();
     let (end, ended) = watch::channel(false);
     std::thread::Builder::new().name("forkserver-parent".to_owned()).spawn(move || {
-        let spawned = set_blocking(&theirs).and_then(|()| posix_spawn(&path, &theirs)).and_then(|pid| Ok((pid, pidfd_of(pid)?)));
+        let spawned =
+            set_blocking(&theirs).and_then(|()| posix_spawn(&path, &theirs)).and_then(|pid| Ok((pid, pidfd_of(pid)?)));
         drop(theirs);
         match spawned {
             Ok((pid, pidfd)) => {
@@ -92,7 +93,9 @@ fn posix_spawn(path: &CString, control: &OwnedFd) -> io::Result<libc::pid_t> {
     let envp = [ptr::null_mut()];
     let mut pid = 0;
     // SAFETY: all pointers are to live, initialised objects; both arrays end with a null pointer.
-    check(unsafe { libc::posix_spawn(&mut pid, path.as_ptr(), &actions.0, &attributes.0, argv.as_ptr(), envp.as_ptr()) })?;
+    check(unsafe {
+        libc::posix_spawn(&mut pid, path.as_ptr(), &actions.0, &attributes.0, argv.as_ptr(), envp.as_ptr())
+    })?;
     Ok(pid)
 }
 
@@ -126,7 +129,8 @@ struct Attributes(libc::posix_spawnattr_t);
 impl Attributes {
     fn new() -> io::Result<Attributes> {
         // SAFETY: zero bytes are a valid value of these plain C structs, which the calls then fill.
-        let (mut attributes, mut all, mut none) = unsafe { (Attributes(std::mem::zeroed()), std::mem::zeroed(), std::mem::zeroed()) };
+        let (mut attributes, mut all, mut none) =
+            unsafe { (Attributes(std::mem::zeroed()), std::mem::zeroed(), std::mem::zeroed()) };
         // SAFETY: the pointers are to live objects.
         unsafe {
             check(libc::posix_spawnattr_init(&mut attributes.0))?;

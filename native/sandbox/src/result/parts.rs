@@ -1,0 +1,137 @@
+//! The parts of a result document: contents, artifacts, usage, and what held.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use forkserver::wire::{Evidence, Layer};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::outcome::Outcome;
+use crate::output::Kept;
+use crate::policy::hex;
+use crate::workspace;
+
+/// Both streams of one step.
+#[derive(Debug, Clone, Serialize)]
+pub struct Streams {
+    pub stdout: Content,
+    pub stderr: Content,
+}
+
+/// A build that succeeded.
+#[derive(Debug, Clone, Serialize)]
+pub struct BuildStep {
+    pub outcome: Outcome,
+    #[serde(flatten)]
+    pub streams: Streams,
+    pub usage: Usage,
+}
+
+/// One stream: what was kept of it, and how much there was.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Content {
+    #[serde(flatten)]
+    pub form: Form,
+    pub bytes: u64,
+    pub total_bytes: u64,
+    pub truncated: bool,
+    pub sha256: String,
+}
+
+/// Text when it is valid UTF-8, else base64.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    Text(String),
+    Base64(String),
+}
+
+/// A file that matched: its content, or why it has none.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Artifact {
+    Collected {
+        path: String,
+        #[serde(flatten)]
+        form: Form,
+        bytes: u64,
+        sha256: String,
+    },
+    Rejected {
+        path: String,
+        rejected: &'static str,
+    },
+}
+
+/// What a step used; the units are in the names.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    pub wall_time_us: u64,
+    pub cpu_time_us: u64,
+    pub cpu_wait_us: u64,
+    pub memory_peak_bytes: u64,
+    pub processes_peak: u64,
+}
+
+/// What held, and under which policy.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    pub backend: String,
+    pub warm: &'static str,
+    pub layers: Vec<Layer>,
+    pub policy_name: Option<String>,
+    pub policy_sha256: String,
+}
+
+impl Form {
+    pub fn of(bytes: Vec<u8>) -> Form {
+        match String::from_utf8(bytes) {
+            Ok(text) => Form::Text(text),
+            Err(error) => Form::Base64(STANDARD.encode(error.as_bytes())),
+        }
+    }
+}
+
+impl Streams {
+    pub fn of(stdout: Kept, stderr: Kept) -> Streams {
+        Streams { stdout: Content::of(stdout), stderr: Content::of(stderr) }
+    }
+}
+
+impl Content {
+    pub fn of(kept: Kept) -> Content {
+        let bytes = kept.bytes.len() as u64;
+        let sha256 = hex(&Sha256::digest(&kept.bytes));
+        let truncated = kept.total > bytes;
+        Content { form: Form::of(kept.bytes), bytes, total_bytes: kept.total, truncated, sha256 }
+    }
+}
+
+impl Artifact {
+    pub fn of(artifact: workspace::Artifact) -> Artifact {
+        let path = artifact.path;
+        match artifact.content {
+            Ok(content) => {
+                let bytes = content.bytes.len() as u64;
+                Artifact::Collected { path, form: Form::of(content.bytes), bytes, sha256: content.sha256 }
+            }
+            Err(reason) => Artifact::Rejected { path, rejected: reason.name() },
+        }
+    }
+}
+
+impl Usage {
+    /// What a step used; nothing, if its program never began.
+    pub fn of(evidence: Option<&Evidence>) -> Usage {
+        evidence.map_or_else(Usage::default, |evidence| Usage {
+            wall_time_us: evidence.wall_time_us,
+            cpu_time_us: evidence.cpu_time_us,
+            cpu_wait_us: evidence.cpu_wait_us,
+            memory_peak_bytes: evidence.memory_peak_bytes,
+            processes_peak: evidence.processes_peak,
+        })
+    }
+}
