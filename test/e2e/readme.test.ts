@@ -29,15 +29,20 @@ test('the first block holds the two commands that are suites of their own', () =
 
 test('every other command of the README works as written', async () => {
   const blocks = readmeBlocks('sh').slice(1);
-  // What a reader leaves running, the script ends: npm hands the signal on to the worker, which drains.
-  const script = ['set -euo pipefail', "trap 'kill $(jobs -p) && wait || true' EXIT", ...blocks].join('\n');
+  // Job control gives what the reader leaves running a process group of its own: Ctrl-C in his terminal would reach all of it too.
+  const stop = 'for job in $(jobs -p); do kill -INT -- -$job; done; wait';
+  const script = ['set -euo pipefail -m', `trap '${stop}' EXIT`, ...blocks].join('\n');
   const env = {
     ...process.env,
     BULLPEN_REDIS: redis.url,
     BULLPEN_RUN_DIR: join(directory, 'run'),
     TMPDIR: directory,
   };
-  const { stdout } = await run('bash', ['-c', script.replaceAll('/tmp/', `${directory}/`)], { cwd: CLONE, env });
+  const { stdout } = await run('bash', ['-c', script.replaceAll('/tmp/', `${directory}/`)], {
+    cwd: CLONE,
+    env,
+    timeout: 100_000,
+  });
   const lines = stdout.trim().split('\n');
   expect(lines.filter((line) => line === '42')).toHaveLength(2);
   const result = JSON.parse(lines.find((line) => line.startsWith('{"kind":"result"')) ?? '{}');
