@@ -4,6 +4,8 @@ import { type Bounds, TimeUp, within } from './within.ts';
 const RETRY_STEP_MS = 50;
 const RETRY_MAX_MS = 1000;
 const DISCONNECT_TIMEOUT_MS = 200;
+/** Commands unanswered for this long: the connection only looks alive (its other end is gone without a word), and is replaced. */
+const SILENCE_MS = 5000;
 
 /**
  * The producer's one command connection: made at the first use, made again whenever it is lost. Nothing is queued while it is away, and
@@ -20,6 +22,7 @@ export class Link {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
+      socketTimeout: SILENCE_MS,
       // ioredis keeps the process alive for as long, even if there was no connection to end.
       disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       retryStrategy: (attempt) => Math.min(attempt * RETRY_STEP_MS, RETRY_MAX_MS),

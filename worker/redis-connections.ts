@@ -2,6 +2,10 @@ import { Redis, type RedisOptions } from 'ioredis';
 import type { Log } from './log.ts';
 
 const RECONNECT_MAX_MS = 2_000;
+/** Commands unanswered for this long: the connection only looks alive (its other end is gone without a word), and is replaced. */
+const SILENCE_MS = 5_000;
+/** BullMQ asks to be answered within 10 s here, when there is nothing to fetch. */
+const BLOCKING_SILENCE_MS = 15_000;
 
 /** The connections of one worker, each with its own manners. All reconnect for ever, ever more slowly up to 2 s. */
 export interface Connections {
@@ -19,7 +23,8 @@ export interface Connections {
 
 /** Begins to connect; resolves nothing and throws nothing. `log` hears of each loss once. */
 export function openConnections(url: string, log: Log): Connections {
-  const base = { lazyConnect: true, connectTimeout: 5_000, keepAlive: 10_000, retryStrategy } satisfies RedisOptions;
+  const times = { connectTimeout: 5_000, keepAlive: 10_000, socketTimeout: SILENCE_MS };
+  const base = { lazyConnect: true, ...times, retryStrategy } satisfies RedisOptions;
   const waiting = { ...base, maxRetriesPerRequest: null } satisfies RedisOptions;
   const failing = {
     ...base,
@@ -30,9 +35,11 @@ export function openConnections(url: string, log: Log): Connections {
   } satisfies RedisOptions;
   const connections = {
     scripts: new Redis(url, failing),
-    bull: new Redis(url, waiting),
+    bull: new BullRedis(url, waiting),
     channels: new Redis(url, waiting),
   };
+  // Only a question shows that nobody is there: this connection has none of its own.
+  const asking = setInterval(() => ask(connections.channels), SILENCE_MS);
   for (const [name, redis] of Object.entries(connections)) {
     watch(redis, log.child({ connection: name }));
     redis.connect().catch(() => undefined); // told by the events; it goes on trying
@@ -40,9 +47,21 @@ export function openConnections(url: string, log: Log): Connections {
   return {
     ...connections,
     close: () => {
+      clearInterval(asking);
       for (const redis of Object.values(connections)) redis.disconnect();
     },
   };
+}
+
+/** What BullMQ makes of it is its blocking connection. */
+class BullRedis extends Redis {
+  override duplicate(options?: Partial<RedisOptions>): Redis {
+    return super.duplicate({ ...options, socketTimeout: BLOCKING_SILENCE_MS });
+  }
+}
+
+function ask(redis: Redis): void {
+  if (redis.status === 'ready') redis.ping().catch(() => undefined);
 }
 
 /** Resolves once the connection can be used; rejects when `signal` is aborted before. */

@@ -1,0 +1,114 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** What happens to a connection from now on; `dark`: nothing arrives any more on either side, and nobody is told. */
+type Fate = 'open' | 'deaf' | 'dark';
+
+interface Link {
+  client: Socket;
+  redis: Socket;
+  fate: Fate;
+}
+
+/** A TCP proxy in front of Redis that does on command what networks do at the worst moment. */
+export class FaultProxy {
+  /** Milliseconds that every piece of a conversation takes longer, each way. */
+  delayMs = 0;
+  /** Chance, 0 to 1, that a piece of an answer is lost and its connection reset. */
+  lossRate = 0;
+  /** Where chance comes from: a number from 0 up to 1. */
+  random: () => number = Math.random;
+  /** Replies lost so far. */
+  lost = 0;
+  /** Whether new connections are closed at once. */
+  isRefusing = false;
+  readonly #server: Server;
+  readonly #links = new Set<Link>();
+  #doomed: string | Buffer | null = null;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async before(redisPort: number): Promise<FaultProxy> {
+    const server = createServer();
+    const proxy = new FaultProxy(server);
+    server.on('connection', (client) => proxy.#join(client, redisPort));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** The next command that contains `text` (the SHA-1 of a script, a key) reaches Redis; its connection breaks before the answer. */
+  loseReplyTo(text: string): void {
+    this.#doomed = text;
+  }
+
+  /** Whether the command of `loseReplyTo` is still to come. */
+  get isWaitingToLose(): boolean {
+    return this.#doomed !== null;
+  }
+
+  resetAll(): void {
+    for (const { client } of this.#links) client.destroy();
+  }
+
+  /** Half-open TCP: what is connected now stays connected and silent; new connections work. */
+  darkenAll(): void {
+    for (const link of this.#links) link.fate = 'dark';
+  }
+
+  async close(): Promise<void> {
+    this.resetAll();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  #join(client: Socket, redisPort: number): void {
+    client.on('error', () => undefined);
+    if (this.isRefusing) return void client.destroy();
+    const link: Link = { client, redis: connect(redisPort, '127.0.0.1'), fate: 'open' };
+    this.#links.add(link);
+    for (const socket of [client, link.redis]) {
+      socket.setNoDelay(true);
+      socket.on('error', () => undefined);
+      socket.on('close', () => this.#part(link));
+    }
+    client.on('data', (bytes) => this.#ask(link, bytes));
+    link.redis.on('data', (bytes) => this.#answer(link, bytes));
+  }
+
+  #part(link: Link): void {
+    this.#links.delete(link);
+    link.client.destroy();
+    link.redis.destroy();
+  }
+
+  #ask(link: Link, bytes: Buffer): void {
+    if (link.fate === 'dark') return;
+    if (this.#doomed !== null && bytes.includes(this.#doomed)) {
+      this.#doomed = null;
+      link.fate = 'deaf';
+    }
+    this.#later(() => link.redis.write(bytes));
+  }
+
+  #answer(link: Link, bytes: Buffer): void {
+    if (link.fate === 'dark') return;
+    if (link.fate === 'deaf' || this.random() < this.lossRate) {
+      this.lost += 1;
+      link.client.resetAndDestroy();
+      return;
+    }
+    this.#later(() => link.client.write(bytes));
+  }
+
+  #later(act: () => void): void {
+    if (this.delayMs === 0) act();
+    else setTimeout(act, this.delayMs);
+  }
+}
