@@ -56,9 +56,11 @@ export async function readState(queue: QueueRedis, tenant: string, id: string): 
 }
 
 export async function readResult({ redis, keys }: QueueRedis, uid: string): Promise<ResultAnswer> {
-  const [stored, job] = await Promise.all([
-    redis.hmgetBuffer(keys.result(uid), 'bytes', 'sha256', 'log', 'seq'),
+  // The job first: a commit between the two commands makes it pending, with the result seen or not. The other way round it would be
+  // final with a result that was not there yet.
+  const [job, stored] = await Promise.all([
     redis.hmget(keys.job(uid), 'state', 'outcome'),
+    redis.hmgetBuffer(keys.result(uid), 'bytes', 'sha256', 'log', 'seq'),
   ]);
   const [bytes, sha256, log, seq] = stored;
   if (bytes && sha256) {
