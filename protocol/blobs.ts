@@ -1,7 +1,7 @@
 // Content above 64 KiB: kept beside the document that refers to it, per tenant, named by its hash.
 
 import { createHash } from 'node:crypto';
-import { readChunks, writeChunks } from './chunks.ts';
+import { cut, readChunks, writeChunks } from './chunks.ts';
 import type { QueueRedis } from './scripts.ts';
 
 const DAY_MS = 86_400_000;
@@ -31,6 +31,16 @@ export async function putBlob(
 ): Promise<string> {
   const sha256 = sha256Of(blob.bytes);
   await writeChunks(redis, { bytes: blob.bytes, ttlMs: blob.ttlMs, keyOf: (n) => keys.blob(blob.tenant, sha256, n) });
+  return `sha256:${sha256}`;
+}
+
+/** As `putBlob`, in a full Redis too: for what a job that has run produced. */
+export async function putResultBlob(
+  queue: QueueRedis,
+  blob: { tenant: string; bytes: Uint8Array; ttlMs: number },
+): Promise<string> {
+  const sha256 = sha256Of(blob.bytes);
+  for (const [n, chunk] of cut(blob.bytes)) await queue.run('store', [blob.tenant, sha256, n, chunk, blob.ttlMs]);
   return `sha256:${sha256}`;
 }
 

@@ -8,6 +8,13 @@ export const INLINE_MAX_BYTES = 64 * 1024;
 
 const CHUNKS_PER_READ = 4;
 
+/** The bytes chunk by chunk, with the place of each. */
+export function* cut(bytes: Uint8Array): Generator<[n: number, chunk: Buffer]> {
+  for (let n = 0; n < chunksOf(bytes.length); n++) {
+    yield [n, Buffer.from(bytes.subarray(n * CHUNK_BYTES, (n + 1) * CHUNK_BYTES))];
+  }
+}
+
 /** Into how many chunks this many bytes are cut; at least one. */
 export function chunksOf(bytes: number): number {
   return Math.max(1, Math.ceil(bytes / CHUNK_BYTES));
@@ -18,9 +25,8 @@ export async function writeChunks(
   redis: Redis,
   { bytes, keyOf, ttlMs }: { bytes: Uint8Array; keyOf: (n: number) => string; ttlMs: number },
 ): Promise<void> {
-  for (let n = 0; n < chunksOf(bytes.length); n++) {
+  for (const [n, chunk] of cut(bytes)) {
     const key = keyOf(n);
-    const chunk = Buffer.from(bytes.subarray(n * CHUNK_BYTES, (n + 1) * CHUNK_BYTES));
     const lifetime = redis.multi().set(key, chunk, 'KEEPTTL').pexpire(key, ttlMs, 'NX').pexpire(key, ttlMs, 'GT');
     const results = await lifetime.exec().catch((error: unknown) => Promise.reject(reasonOf(error)));
     for (const [error] of results ?? []) if (error) throw error;

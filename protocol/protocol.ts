@@ -18,7 +18,7 @@ import type {
   SweepAnswer,
 } from './answers.ts';
 import * as log from './audit-log.ts';
-import { BLOB_TTL_MS, getBlob, putBlob } from './blobs.ts';
+import { BLOB_TTL_MS, getBlob, putBlob, putResultBlob } from './blobs.ts';
 import { begin, commit } from './executing.ts';
 import * as fleet from './fleet.ts';
 import * as reading from './reading.ts';
@@ -121,6 +121,11 @@ export class Protocol {
   /** Stores content, a round trip per 512 KiB, and returns its reference `sha256:…`. It lives for at least `ttlMs`. */
   putBlob(tenant: string, bytes: Uint8Array, ttlMs = BLOB_TTL_MS): Promise<string> {
     return putBlob(this.#queue, { tenant, bytes, ttlMs });
+  }
+
+  /** As `putBlob`, and a full Redis takes it: for content of a result, written before the commit. */
+  putResultBlob(tenant: string, bytes: Uint8Array, ttlMs: number): Promise<string> {
+    return putResultBlob(this.#queue, { tenant, bytes, ttlMs });
   }
 
   /**

@@ -4,7 +4,18 @@ import type { Redis } from 'ioredis';
 import { type Keys, keysOf } from './keys.ts';
 import type { Reply } from './reply.ts';
 
-const NAMES = ['accept', 'append', 'begin', 'cancel', 'commit', 'deregister', 'register', 'release', 'sweep'] as const;
+const NAMES = [
+  'accept',
+  'append',
+  'begin',
+  'cancel',
+  'commit',
+  'deregister',
+  'register',
+  'release',
+  'store',
+  'sweep',
+] as const;
 const INCLUDE = /^--- include ([a-z]+)$/gm;
 
 export type ScriptName = (typeof NAMES)[number];

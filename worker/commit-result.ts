@@ -43,12 +43,12 @@ export class Committer {
   /** Commits a result, however long Redis stays away; answers `kept` when the worker stops before that. */
   async commit(finish: Finish): Promise<Committed> {
     const first = await this.#attempt(finish);
-    if (first !== null) return first;
-    const file = await this.#keep({ home: this.#home, finish });
+    if (!(first instanceof Error)) return first;
+    const file = await this.#keep({ home: this.#home, finish }, first.message);
     for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(LAST_RETRY_MS, waitMs * 2)) {
       if (!(await this.#pause(waitMs))) return 'kept';
       const answer = await this.#attempt(finish);
-      if (answer === null) continue;
+      if (answer instanceof Error) continue;
       if (file !== null) await this.#spool.remove(file);
       return answer;
     }
@@ -56,7 +56,8 @@ export class Committer {
 
   /** Tries once: for an execution that this worker gave up, whose end another will tell if Redis does not hear it now. */
   async commitIfPossible(finish: Finish): Promise<Committed> {
-    return (await this.#attempt(finish)) ?? 'dropped';
+    const answer = await this.#attempt(finish);
+    return answer instanceof Error ? 'dropped' : answer;
   }
 
   /** Ends all waiting: what Redis has not taken stays on disk. */
@@ -64,20 +65,20 @@ export class Committer {
     this.#stopped.abort();
   }
 
-  async #attempt(finish: Finish): Promise<CommitAnswer | null> {
+  async #attempt(finish: Finish): Promise<CommitAnswer | Error> {
     try {
       return await this.#send(finish);
     } catch (error) {
       this.#log.debug({ exec: `${finish.uid}-${finish.epoch}`, err: error }, 'the result could not be committed');
-      return null;
+      return error instanceof Error ? error : new Error(String(error));
     }
   }
 
-  async #keep(spooled: { home: string; finish: Finish }): Promise<string | null> {
+  async #keep(spooled: { home: string; finish: Finish }, reason: string): Promise<string | null> {
     const exec = `${spooled.finish.uid}-${spooled.finish.epoch}`;
     try {
       const file = await this.#spool.put(spooled);
-      this.#log.warn({ exec }, 'Redis is unreachable at commit: the result waits on disk');
+      this.#log.warn({ exec, reason }, 'Redis does not take the result now: it waits on disk');
       return file;
     } catch (error) {
       this.#log.error({ exec, err: error }, 'the result waits in memory only');

@@ -53,8 +53,14 @@ export function openConnections(url: string, log: Log): Connections {
   };
 }
 
-/** What BullMQ makes of it is its blocking connection. */
 class BullRedis extends Redis {
+  /** Locks are renewed in a full Redis too: without, what runs would be killed. */
+  override defineCommand(name: string, definition: Parameters<Redis['defineCommand']>[1]): void {
+    const flags = name.startsWith('extendLocks') ? '#!lua flags=allow-oom\n' : '';
+    super.defineCommand(name, { ...definition, lua: `${flags}${definition.lua}` });
+  }
+
+  /** What BullMQ makes of it is its blocking connection. */
   override duplicate(options?: Partial<RedisOptions>): Redis {
     return super.duplicate({ ...options, socketTimeout: BLOCKING_SILENCE_MS });
   }

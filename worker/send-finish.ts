@@ -26,7 +26,7 @@ export async function sendFinish(
   }: Pick<Workplace, 'protocol' | 'audit' | 'records' | 'dispatcher' | 'log'>,
 ): Promise<CommitAnswer> {
   const { uid, tenant, epoch, result, resultSha256, outcome, keepDocument, accepted } = finish;
-  for (const blob of finish.blobs) await protocol.putBlob(tenant, blob, resultTtlMs + BLOB_GRACE_MS);
+  for (const blob of finish.blobs) await protocol.putResultBlob(tenant, blob, resultTtlMs + BLOB_GRACE_MS);
   const events = [...(accepted === null ? [] : [records.accepted(finish, accepted)]), records.finished(finish)];
   const commit = { uid, epoch, result, resultSha256, outcome, keepDocument, resultTtlMs, tombstoneTtlMs };
   const answer = await audit.append(events, (entries) => protocol.commit({ ...commit, records: entries }));

@@ -62,3 +62,18 @@ it('putting it again lengthens its life and never shortens it', async () => {
   await queue.protocol.putBlob('acme', bytes, 300_000);
   expect(await life()).toBeGreaterThan(290_000);
 });
+
+it('a full Redis refuses inputs, and takes what jobs have produced', async () => {
+  const queue = bench.queue();
+  const bytes = randomBytes(CHUNK + 1);
+  await bench.redis.config('SET', 'maxmemory', '1mb');
+  try {
+    await expect(queue.protocol.putBlob('acme', bytes)).rejects.toThrow(/^OOM /);
+    const reference = await queue.protocol.putResultBlob('acme', bytes, 60_000);
+    expect(Buffer.compare((await queue.protocol.getBlob('acme', reference)) ?? Buffer.alloc(0), bytes)).toBe(0);
+  } finally {
+    await bench.redis.config('SET', 'maxmemory', '0');
+  }
+  await queue.protocol.putResultBlob('acme', bytes, 1000);
+  expect(await bench.redis.pttl(queue.keys.blob('acme', sha256Of(bytes), 1))).toBeGreaterThan(50_000);
+});
