@@ -51,6 +51,8 @@ export class Sweeper {
     const { releases, endings } = await protocol.sweep();
     await dispatcher.add(releases);
     for (const ending of endings) await this.#end(ending);
+    // There may be more than one sweep looks at. What could not be ended comes up again only after a while.
+    if (endings.length > 0) this.#wanted = true;
   }
 
   /** What is in hand here ends here. */
