@@ -39,12 +39,34 @@ export default defineConfig({
       },
       {
         test: {
+          // Attacks, one file after another: each counts what is left on the machine.
+          name: 'hostile',
+          include: ['test/hostile/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: MINUTE_MS,
+          hookTimeout: MINUTE_MS,
+        },
+      },
+      {
+        test: {
           name: 'pack',
           include: ['test/pack/**/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,
           testTimeout: 3 * MINUTE_MS,
           hookTimeout: 3 * MINUTE_MS,
+        },
+      },
+      {
+        test: {
+          // Emulated hosts, one at a time: each uses both CPUs of a small machine. The images are made before the first boot.
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 2 * MINUTE_MS,
+          hookTimeout: 15 * MINUTE_MS,
         },
       },
     ],

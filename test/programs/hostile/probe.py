@@ -1,0 +1,73 @@
+"""What the hostile programs are made of: named attempts, each answered by 'ok', a value or an errno's name.
+
+A program is run as `program.py CASE JSON`: it prints one JSON object, attempt by attempt. The same file runs in a sandbox
+and, for the positive control, on the bare host.
+"""
+
+import ctypes
+import errno
+import json
+import os
+import sys
+
+libc = ctypes.CDLL(None, use_errno=True)
+answers = {}
+
+
+def syscall(number, *arguments):
+    """The raw call; raises OSError as Python's own wrappers do."""
+    words = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    result = libc.syscall(ctypes.c_long(number), *words)
+    if result == -1:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def attempt(name, action, keep=False):
+    """Notes what came of an action: its value if `keep`, else 'ok'."""
+    try:
+        value = action()
+        answers[name] = value if keep else 'ok'
+    except OSError as error:
+        answers[name] = errno.errorcode.get(error.errno, str(error.errno))
+    return answers[name]
+
+
+def in_child(action):
+    """Does something in a process of its own; raises its errno here. A signal is raised as 1000 + its number."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            action()
+            os._exit(0)
+        except OSError as error:
+            os._exit(min(error.errno, 255))
+        except BaseException:
+            os._exit(254)
+    status = os.waitpid(pid, 0)[1]
+    if os.WIFSIGNALED(status):
+        raise OSError(1000 + os.WTERMSIG(status), 'signal')
+    if os.WEXITSTATUS(status):
+        raise OSError(os.WEXITSTATUS(status), 'child')
+
+
+def read(path, size=4096):
+    with open(path, 'rb') as file:
+        return file.read(size)
+
+
+def write(path, text):
+    with open(path, 'wb', buffering=0) as file:
+        file.write(text.encode())
+
+
+def say():
+    sys.stdout.write(json.dumps(answers))
+    sys.stdout.flush()
+
+
+def main(cases):
+    """Runs the case that the command line names."""
+    cases[sys.argv[1]](json.loads(sys.argv[2]) if len(sys.argv) > 2 else {})
+    say()

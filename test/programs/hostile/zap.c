@@ -1,0 +1,14 @@
+/* Memory that takes the kernel long to take back: one file, mapped again and again, with all its page tables. */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int main(int argc, char **argv) {
+  int file = memfd_create("x", 0);
+  size_t size = 60l << 20;
+  if (argc < 2 || ftruncate(file, size) != 0) return 1;
+  for (long left = atol(argv[1]); left > 0; left--)
+    if (mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0) == MAP_FAILED) return 1;
+  pause();
+}
