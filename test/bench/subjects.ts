@@ -74,7 +74,13 @@ function execute([program = '', ...args]: readonly string[]): Promise<Run> {
 }
 
 const jobOf = (argv: readonly string[]): JobInput =>
-  ({ kind: 'job', version: 1, runtime: 'bash', command: [...argv], policy: { version: 1, limits: LIMITS } }) as JobInput;
+  ({
+    kind: 'job',
+    version: 1,
+    runtime: 'bash',
+    command: [...argv],
+    policy: { version: 1, limits: LIMITS },
+  }) as JobInput;
 
 function runOf(result: Result): Run {
   const exitCode = result.outcome.kind === 'exited' ? result.outcome.exitCode : null;
