@@ -50,6 +50,17 @@ export default defineConfig({
       },
       {
         test: {
+          // Minutes of faults by chance, then a look at the history.
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 5 * MINUTE_MS,
+          hookTimeout: MINUTE_MS,
+        },
+      },
+      {
+        test: {
           name: 'pack',
           include: ['test/pack/**/*.test.ts'],
           pool: 'forks',

@@ -45,29 +45,38 @@ forget_old() {
   done
 }
 
-# The package that Debian's cloud kernel stands for at present.
-concrete_kernel() { apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-6\.1\..*\)/\1/p'; }
-candidate() { apt-cache policy "$1" | sed -n 's/.*Candidate: //p'; }
-
-find_kernel() {
-  kernel=$(concrete_kernel)
-  [[ -n $kernel ]] || { apt-get update >&2 && kernel=$(concrete_kernel); }
-  [[ -n $kernel ]] || refuse 'apt knows no linux-image-cloud-amd64 6.1' 'use Debian 12 sources'
+# The concrete package that Debian's cloud kernel stands for at present, and where its content goes.
+name_kernel() {
+  kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-6\.1\..*\)/\1/p')
+  [[ -n $kernel ]] || return 1
+  kernel_dir=$CACHE/kernel-${kernel#linux-image-}-$(apt-cache policy "$kernel" | sed -n 's/.*Candidate: //p')
 }
 
-download() { apt-get -qq -o APT::Sandbox::User=root download "$@" >&2; }
+download_packages() {
+  rm -rf "$CACHE/work/packages"
+  mkdir -p "$CACHE/work/packages"
+  (cd "$CACHE/work/packages" && apt-get -qq -o APT::Sandbox::User=root download "$kernel" busybox-static >&2)
+}
+
+update_lists() { apt-get update >&2 && name_kernel || refuse 'apt knows no linux-image-cloud-amd64 6.1' 'use Debian 12 sources'; }
+
+# Lists that are missing, or so old that their packages are gone, are updated once.
+fetch_kernel() {
+  name_kernel || update_lists
+  [[ ! -e $kernel_dir ]] || return 0
+  download_packages || { update_lists && download_packages; }
+}
 
 # vmlinuz, the modules and busybox in a directory.
 build_kernel() {
-  local to=$1 work=$CACHE/work/kernel module
+  local to=$1 work=$CACHE/work/kernel package module
   rm -rf "$work" "$to"
   mkdir -p "$work/tree" "$to"
-  (cd "$work" && { download "$kernel" busybox-static || { apt-get update >&2 && download "$kernel" busybox-static; }; })
-  for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/tree"; done
+  for package in "$CACHE"/work/packages/*.deb; do dpkg-deb -x "$package" "$work/tree"; done
   cp "$work"/tree/boot/vmlinuz-* "$to/vmlinuz"
   cp "$work/tree/bin/busybox" "$to/"
   for module in "${MODULES[@]}"; do cp "$(find "$work/tree/lib/modules" -name "$module.ko")" "$to/"; done
-  rm -rf "$work"
+  rm -rf "$work" "$CACHE/work/packages"
 }
 
 build_initramfs() {
@@ -161,9 +170,9 @@ mkdir -p "$CACHE/work"
 exec 9>"$CACHE/lock"
 flock 9
 cd "$CLONE"
+export PATH="$CLONE/node_modules/.bin:$PATH" # Node 24: it runs TypeScript
 
-find_kernel
-kernel_dir=$CACHE/kernel-${kernel#linux-image-}-$(candidate "$kernel")
+fetch_kernel
 make_once "$kernel_dir" build_kernel
 
 key=$({ basename "$kernel_dir"; cat "$HERE"/*.sh "$HERE/agent.py"; } | hash_of)

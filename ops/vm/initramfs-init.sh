@@ -11,8 +11,8 @@ for module in virtio_ring virtio virtio_mmio virtio_console virtio_blk; do insmo
 # A tmpfs and not the initramfs: pivot_root, which every sandbox does, refuses the latter as the old root.
 mount -t tmpfs -o mode=755 host /host
 cd /host
-mkdir -m 755 image dev proc sys run etc usr opt opt/bullpen home root
-mkdir -m 1777 tmp
+mkdir -m 755 image dev proc sys run etc usr opt opt/bullpen home root var
+mkdir -m 1777 tmp var/tmp
 mount -t ext4 -o ro /dev/vda image
 mount -t ext4 -o ro,nosuid,nodev /dev/vdb opt/bullpen
 mount -o bind image/usr usr

@@ -12,6 +12,14 @@ export interface Images {
   tscKhz: string;
 }
 
+/** What differs between machines. */
+export interface Kind {
+  /** `v2` alone, as Debian 12 boots; or the controllers in `v1` hierarchies. */
+  cgroups: 'v1' | 'v2';
+  /** The rate of this machine's time stamp counter, which is the guest's too. */
+  tscKhz: number;
+}
+
 export const MEMORY_MIB = 1024;
 export const CPUS = 2;
 
@@ -20,16 +28,16 @@ const SANDBOX = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecont
 
 /**
  * Arguments of `qemu-system-x86_64` for a small machine without network: its console goes to the file `console`, its agent speaks on
- * stdin and stdout. `tscKhz` is the rate of this machine's time stamp counter.
+ * stdin and stdout.
  */
-export function qemuArguments(images: Images, console: string, tscKhz: number): string[] {
+export function qemuArguments(images: Images, kind: Kind, console: string): string[] {
   return [
     ['-machine', 'microvm,acpi=on,rtc=on,pit=off,pic=off'],
     // Never KVM, although it may be there: the suite has to come to the same on every machine.
     ['-accel', 'tcg,thread=multi'],
     ['-cpu', 'max', '-smp', String(CPUS), '-m', String(MEMORY_MIB)],
     ['-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none', '-no-reboot', '-sandbox', SANDBOX],
-    ['-kernel', images.kernel, '-initrd', images.initramfs, '-append', kernelArguments(tscKhz).join(' ')],
+    ['-kernel', images.kernel, '-initrd', images.initramfs, '-append', kernelArguments(kind).join(' ')],
     ['-serial', `file:${console}`],
     ...[images.system, images.checkout].map(readOnlyDisk),
     ['-device', 'virtio-serial-device', '-chardev', 'stdio,id=agent,signal=off'],
@@ -38,9 +46,9 @@ export function qemuArguments(images: Images, console: string, tscKhz: number): 
 }
 
 /** The kernel is told every rate that it would measure: of the boots in which it measured them, one in three never ended. */
-function kernelArguments(tscKhz: number): string[] {
+function kernelArguments({ cgroups, tscKhz }: Kind): string[] {
   const clocks = [`tsc_early_khz=${tscKhz}`, 'tsc=reliable', 'no_timer_check', `lpj=${tscKhz * 2}`];
-  return ['console=ttyS0', 'quiet', 'panic=-1', 'reboot=t', ...clocks];
+  return ['console=ttyS0', 'quiet', 'panic=-1', 'reboot=t', ...clocks, `vm.cgroups=${cgroups}`];
 }
 
 function readOnlyDisk(path: string, index: number): string[] {

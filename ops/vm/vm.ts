@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { Lines } from './lines.ts';
-import { type Images, qemuArguments } from './qemu.ts';
+import { type Images, type Kind, qemuArguments } from './qemu.ts';
 
 const QEMU = '/usr/bin/qemu-system-x86_64';
 // A boot takes 3 to 6 s; on a machine that has other work, several times as long.
@@ -15,6 +15,7 @@ const BOOT_ATTEMPTS = 3;
 // What the host grants an answer beyond the time that the command itself was given.
 const ANSWER_GRACE_MS = 10_000;
 const CONSOLE_TAIL_CHARS = 4000;
+const ROOTLESS_CGROUP = '/sys/fs/cgroup/delegated/session';
 
 /** A program to run in the guest. */
 export interface Command {
@@ -23,7 +24,7 @@ export interface Command {
   env?: Record<string, string>;
   /** `rootless` is uid 1001, in the part of the cgroup tree that was delegated to it. Default: `root`. */
   user?: 'root' | 'rootless';
-  /** The cgroup that it is started in, an existing one. Default: `/`, for `rootless` `/delegated/session`. */
+  /** Directory of the cgroup that it is started in. Default: the root, for `rootless` its own `delegated/session`. */
   cgroup?: string;
   /** Killed with its process group after this. Default: 30 s. */
   timeoutMs?: number;
@@ -55,8 +56,8 @@ export class Vm implements AsyncDisposable {
   readonly #lifetime: NodeJS.Timeout;
   #said = '';
 
-  private constructor(images: Images, tscKhz: number, lifetimeMs: number) {
-    const args = qemuArguments(images, this.#console, tscKhz);
+  private constructor(images: Images, kind: Kind, lifetimeMs: number) {
+    const args = qemuArguments(images, kind, this.#console);
     // It dies with this process, even if that is killed.
     this.#qemu = spawn('setpriv', ['--pdeathsig', 'KILL', QEMU, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#qemu.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -72,10 +73,10 @@ export class Vm implements AsyncDisposable {
    * Boots a machine, again if a boot hangs, three times at most. It is killed `lifetimeMs` after it was started, whatever it is doing.
    * Throws with the console of the last boot.
    */
-  static async boot(images: Images, lifetimeMs: number): Promise<Vm> {
-    const tscKhz = Number(execFileSync(images.tscKhz, { encoding: 'utf8' }));
+  static async boot(images: Images, o: { cgroups: 'v1' | 'v2'; lifetimeMs: number }): Promise<Vm> {
+    const kind = { cgroups: o.cgroups, tscKhz: Number(execFileSync(images.tscKhz, { encoding: 'utf8' })) };
     for (let attempt = 1; ; attempt++) {
-      const vm = new Vm(images, tscKhz, lifetimeMs);
+      const vm = new Vm(images, kind, o.lifetimeMs);
       try {
         await vm.#ready();
         vm.attempts = attempt;
@@ -91,7 +92,7 @@ export class Vm implements AsyncDisposable {
   /** Runs one command to its end. Throws when the machine gives no answer or could not start it; see `Ran` for how it ended. */
   async run(command: Command): Promise<Ran> {
     const { argv, env = {}, user = 'root', timeoutMs = 30_000, maxOutputBytes = 256 * 1024 } = command;
-    const cgroup = command.cgroup ?? (user === 'root' ? '/' : '/delegated/session');
+    const cgroup = command.cgroup ?? (user === 'root' ? null : ROOTLESS_CGROUP);
     this.#qemu.stdin.write(`${JSON.stringify({ argv, env, user, cgroup, timeoutMs, maxOutputBytes })}\n`);
     const answer = await this.#answer(timeoutMs + ANSWER_GRACE_MS, argv.join(' '));
     if (typeof answer.error === 'string') throw new Error(`${argv[0]} was not started in the VM: ${answer.error}`);

@@ -1,0 +1,67 @@
+// Which of the Rust tests run in the emulated host, and what is not expected of it: data only.
+//
+// A program's tests must all pass but those that are named, each with its reason. A name that is no test (any more) fails the suite.
+// Programs are named CRATE-FILE, as `ops/vm/build-image.sh` lays them into /opt/bullpen/tests.
+
+/** How the guest's control groups are mounted. */
+export type Cgroups = 'v1' | 'v2';
+
+export interface GuestProgram {
+  program: string;
+  /** The guests that it runs in. */
+  on: Cgroups[];
+  /** Only these tests, by their whole names; all when absent. */
+  only?: string[];
+  /** Tests that are not run, with the reason. */
+  except?: Record<string, string>;
+  /** Tests that may fail, with the reason: for a program that can't leave out any. */
+  mayFail?: Record<string, string>;
+  timeoutMs: number;
+}
+
+const SLOW = 'compares real time with a bound that emulation, ten times slower, does not keep';
+const NO_SCOPE = 'needs the scopes of Landlock ABI 6; kernel 6.1 has ABI 2, and PID 1 lives on all the same';
+const NO_TCP =
+  'needs the TCP rules of Landlock ABI 4; kernel 6.1 has ABI 2, and the empty network namespace answers instead';
+const SHARED = 'looks for cpu and cpuacct in hierarchies of their own; here they share one, as on systemd hosts';
+
+/** Where the forkserver has a leaf for v1 only, its suites run on v1; what a v2 host gets instead is said in `cgroup-v2.test.ts`. */
+export const PROGRAMS: GuestProgram[] = [
+  { program: 'forkserver-bullpen-forkserver-unit', on: ['v2'], timeoutMs: 20_000 },
+  { program: 'sandbox-seccomp_kernel', on: ['v2'], mayFail: { 'loading is fast': SLOW }, timeoutMs: 30_000 },
+  { program: 'forkserver-stages', on: ['v1'], timeoutMs: 20_000 },
+  {
+    program: 'forkserver-confine',
+    on: ['v1'],
+    except: {
+      init_cannot_be_killed_looked_into_or_traced: NO_SCOPE,
+      the_network_is_empty: NO_TCP,
+      posture_is_as_promised: SHARED,
+    },
+    timeoutMs: 60_000,
+  },
+  {
+    program: 'forkserver-limits',
+    on: ['v1'],
+    except: {
+      a_fork_bomb_is_stopped_and_cleaned_up: SLOW,
+      cpu_of_all_processes_counts: SLOW,
+      cpu_time_is_that_of_the_program: SLOW,
+      the_cpu_limit_kills_a_spinner_soon_after: SLOW,
+      the_wall_limit_kills_a_sleeper: SLOW,
+    },
+    timeoutMs: 60_000,
+  },
+  {
+    program: 'forkserver-lifetime',
+    on: ['v1'],
+    only: [
+      'a_leaf_is_there_while_its_sandbox_is',
+      'closing_the_socket_ends_everything_and_removes_the_leaves',
+      'killing_the_worker_kills_everything_within_two_seconds',
+      'the_forkserver_keeps_few_capabilities_and_no_group',
+      'the_smallest_memory_is_enough_for_a_small_program',
+    ],
+    timeoutMs: 30_000,
+  },
+];
