@@ -16,6 +16,7 @@ readonly PACKAGES=(
   'python3|/usr/bin/python3|the Python runtime'
   'nodejs|/usr/bin/node|the Node runtime'
   'bubblewrap|/usr/bin/bwrap|the peer that benchmarks compare with'
+  'qemu-system-x86|/usr/bin/qemu-system-x86_64|emulates a host of another kind: the suite vm'
 )
 
 refuse() {
