@@ -10,7 +10,7 @@ const CLONE = fileURLToPath(new URL('..', import.meta.url));
 const REPORTS = join(CLONE, '.bullpen', 'test');
 const TARGETS = process.env.CARGO_TARGET_DIR ?? join(CLONE, 'native', 'target');
 
-export type SuiteName = 'static' | 'native' | 'unit' | 'contract' | 'e2e' | 'pack' | 'quickstart';
+export type SuiteName = 'static' | 'native' | 'unit' | 'contract' | 'e2e' | 'hostile' | 'pack' | 'quickstart';
 
 /** The suites by name, cheapest first. */
 export const SUITES: Record<SuiteName, () => Promise<Tally>> = {
@@ -19,6 +19,7 @@ export const SUITES: Record<SuiteName, () => Promise<Tally>> = {
   unit: () => runVitest('unit'),
   contract: () => runVitest('contract'),
   e2e: () => runVitest('e2e'),
+  hostile: () => runVitest('hostile'),
   pack: () => runVitest('pack'),
   quickstart: () => runAll([['quickstart', ['node', 'ops/quickstart.ts']]]),
 };
