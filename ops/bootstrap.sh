@@ -53,16 +53,16 @@ check_host() {
 }
 
 # Debian starts a service as it installs it. We want the program only, and leave alone whatever else runs here.
-install_quietly() {
-  local gate=/usr/sbin/policy-rc.d
+install_quietly() (
+  gate=/usr/sbin/policy-rc.d
   if [[ ! -e $gate ]]; then
+    trap 'rm -f "$gate"' EXIT
     printf '#!/bin/sh\nexit 101\n' >"$gate"
     chmod 755 "$gate"
-    trap "rm -f $gate" RETURN
   fi
   export DEBIAN_FRONTEND=noninteractive
   apt-get install -y --no-install-recommends "$1" || { apt-get update && apt-get install -y --no-install-recommends "$1"; }
-}
+)
 
 install_packages() {
   local entry name file purpose
