@@ -21,7 +21,7 @@ export type QueueStats = Stats & {
 export type Settled = Settlement<Result>;
 
 export interface WaitOptions {
-  /** How long to wait for the result, in milliseconds; 0 looks once. Then `WaitTimeoutError`: the job goes on. Default: no limit. */
+  /** How long to wait for the result, in milliseconds; 0 to 2^31 − 1; 0 looks once. Then `WaitTimeoutError`: the job goes on. Default, and `Infinity`: no limit. */
   timeoutMs?: number;
   /** Its abort ends the waiting with the signal's reason. */
   signal?: AbortSignal;

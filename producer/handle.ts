@@ -3,7 +3,7 @@ import type { JobHandle, JobState, WaitOptions } from './api.ts';
 import { JobNotFoundError, ResultExpiredError } from './errors.ts';
 import type { QueueAccess } from './queue-access.ts';
 import { type ContentHolder, contentBytes, type FetchBlob, openResult } from './result.ts';
-import { awaitResult } from './wait.ts';
+import { awaitResult, checkTimeout } from './wait.ts';
 
 /** A blob can be 16 MiB. */
 const TRANSFER_MS = 30_000;
@@ -33,6 +33,7 @@ export class QueuedJob implements JobHandle {
   }
 
   async result(options: WaitOptions = {}): Promise<Result> {
+    checkTimeout(options);
     const uid = await this.#findUid(options.signal);
     const stored = await awaitResult(
       this.#access,

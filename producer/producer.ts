@@ -16,6 +16,7 @@ import { type PreparedJob, prepareJob } from './document.ts';
 import { QueuedJob } from './handle.ts';
 import type { ProducerSettings } from './options.ts';
 import { QueueAccess } from './queue-access.ts';
+import { checkTimeout } from './wait.ts';
 import { throughWindow } from './window.ts';
 
 const IN_FLIGHT = 32;
@@ -36,6 +37,7 @@ export class RedisProducer implements Producer {
   }
 
   async run(job: JobInput, options: WaitOptions = {}): Promise<Result> {
+    checkTimeout(options);
     const handle = await this.#accept(this.#prepare(job), options.signal);
     try {
       return await handle.result(options);

@@ -16,14 +16,22 @@ interface Awaited {
   isNew: boolean;
 }
 
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** Throws RangeError for a time that no timer can measure. `Infinity` is no limit. */
+export function checkTimeout({ timeoutMs = Number.POSITIVE_INFINITY }: WaitOptions): void {
+  if (timeoutMs === Number.POSITIVE_INFINITY || (timeoutMs >= 0 && timeoutMs <= LONGEST_MS)) return;
+  throw new RangeError(`timeoutMs must be from 0 to ${LONGEST_MS} (milliseconds), or Infinity`);
+}
+
 /** Until the time is up. */
 class Patience {
   readonly #until: number | null;
   readonly totalMs: number;
 
-  constructor(timeoutMs: number | undefined) {
-    this.totalMs = timeoutMs ?? 0;
-    this.#until = timeoutMs === undefined ? null : performance.now() + timeoutMs;
+  constructor(timeoutMs = Number.POSITIVE_INFINITY) {
+    this.totalMs = timeoutMs;
+    this.#until = timeoutMs === Number.POSITIVE_INFINITY ? null : performance.now() + timeoutMs;
   }
 
   /** Milliseconds left; `null` for no limit. */

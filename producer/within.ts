@@ -19,7 +19,7 @@ export async function within<T>(work: Promise<T>, { ms, signals }: Bounds): Prom
   const cleanups: (() => void)[] = [];
   const ended = new Promise<never>((_, reject) => {
     if (ms !== null) {
-      const timer = setTimeout(() => reject(new TimeUp(`no answer within ${ms} ms`)), ms);
+      const timer = setTimeout(() => reject(new TimeUp(`no answer within ${ms} ms`)), Math.max(0, ms));
       cleanups.push(() => clearTimeout(timer));
     }
     for (const signal of given) {

@@ -230,6 +230,11 @@ describe('submit over a bad network', () => {
 });
 
 describe('result', () => {
+  test.each([-1, Number.NaN, 2 ** 31])('%d is no time to wait for: nothing is submitted', async (timeoutMs) => {
+    await expect(producer.run({ ...JOB, id: 'untimely' }, { timeoutMs })).rejects.toThrow(RangeError);
+    await expect(producer.job('untimely').state()).rejects.toThrow(JobNotFoundError);
+  });
+
   test('is what the worker wrote, with all content inline', async () => {
     const handle = await producer.submit({ ...JOB, id: 'a' });
     const [large, binary] = ['x'.repeat(100_000), Buffer.alloc(70_000, 0xff)];
