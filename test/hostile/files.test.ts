@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bare, HostilePen, MIB, PROGRAMS, readProgram } from './harness.ts';
@@ -138,7 +137,8 @@ describe('A: file system', () => {
     const source = 'import os\nn = 0\ntry:\n  while True:\n    os.mknod(str(n)); n += 1\nexcept OSError: print(n)';
     const inodes = await pen.run({ source, limits: { inodes: 100 } });
     expect([inodes.stdout?.text, inodes.limitsHit]).toEqual(['99\n', ['inodes']]);
-    const fill = 'f = open("x", "wb", 0)\nn = 0\ntry:\n  while True: n += f.write(bytes(4096))\nexcept OSError: print(n)';
+    const fill =
+      'f = open("x", "wb", 0)\nn = 0\ntry:\n  while True: n += f.write(bytes(4096))\nexcept OSError: print(n)';
     const disk = await pen.run({ source: fill, limits: { diskBytes: MIB } });
     expect([disk.stdout?.text, disk.limitsHit]).toEqual([`${MIB - 4096}\n`, ['diskBytes']]);
   });

@@ -103,7 +103,11 @@ export class HostilePen {
 }
 
 /** The job that runs one case of a probe program. */
-export function caseOf(program: string, name: string, { given = {}, ...more }: JobFields & { given?: object }): JobFields {
+export function caseOf(
+  program: string,
+  name: string,
+  { given = {}, ...more }: JobFields & { given?: object },
+): JobFields {
   const probe = { path: 'probe.py', text: readProgram('probe.py') };
   return {
     runtime: 'python',
@@ -128,10 +132,22 @@ export async function bare(as: Bare, program: string, name: string, given: objec
   try {
     for (const file of [program, 'probe.py']) cpSync(join(PROGRAMS, file), join(directory, file));
     const python = ['/usr/bin/python3', '-B', program, name, JSON.stringify(given)];
-    const apart = ['/usr/bin/unshare', '--mount', '--net', '--ipc', '--uts', '--pid', '--cgroup', '--fork', '--mount-proc'];
+    const apart = [
+      '/usr/bin/unshare',
+      '--mount',
+      '--net',
+      '--ipc',
+      '--uts',
+      '--pid',
+      '--cgroup',
+      '--fork',
+      '--mount-proc',
+    ];
     const [file = '', ...args] = as === 'root-apart' ? [...apart, ...python] : python;
     const env = { PATH: '/usr/bin:/bin', BULLPEN_HOSTILE_CANARY: process.env['BULLPEN_HOSTILE_CANARY'] };
-    return JSON.parse(await execute(file, args, { cwd: directory, env, ...(as === 'nobody' ? NOBODY : {}) })) as Answers;
+    return JSON.parse(
+      await execute(file, args, { cwd: directory, env, ...(as === 'nobody' ? NOBODY : {}) }),
+    ) as Answers;
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -161,7 +177,13 @@ export function bareC(source: string): { status: number | null; signal: string |
 }
 
 function documentOf({ limits, policy, ...fields }: JobFields): object {
-  return { kind: 'job', version: 1, runtime: 'python', policy: { version: 1, ...policy, limits: limits ?? {} }, ...fields };
+  return {
+    kind: 'job',
+    version: 1,
+    runtime: 'python',
+    policy: { version: 1, ...policy, limits: limits ?? {} },
+    ...fields,
+  };
 }
 
 /** Everything of a result that came from the guest, decoded. */
