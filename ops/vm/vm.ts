@@ -50,6 +50,8 @@ export class Vm implements AsyncDisposable {
   bootMs = 0;
   /** How many boots it took. */
   attempts = 0;
+  /** What it was booted from. */
+  readonly images: Images;
   readonly #directory = mkdtempSync(join(tmpdir(), 'bullpen-vm-'));
   readonly #qemu: Qemu;
   readonly #lines: Lines;
@@ -57,6 +59,7 @@ export class Vm implements AsyncDisposable {
   #said = '';
 
   private constructor(images: Images, kind: Kind, lifetimeMs: number) {
+    this.images = images;
     const args = qemuArguments(images, kind, this.#console);
     // It dies with this process, even if that is killed.
     this.#qemu = spawn('setpriv', ['--pdeathsig', 'KILL', QEMU, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });

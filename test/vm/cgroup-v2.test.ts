@@ -1,7 +1,7 @@
 // Debian 12 as it boots: kernel 6.1, cgroup v2 alone.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Vm } from '../../ops/vm/vm.ts';
+import { Vm } from '../../ops/vm/vm.ts';
 import { bootGuest, expectToPass, sh, worker } from './guest.ts';
 import { PROGRAMS } from './programs.ts';
 
@@ -45,6 +45,20 @@ test('what the tests stand on can be read only', async () => {
   const { status, stderr } = await vm.run({ argv: ['touch', '/usr/x', '/opt/bullpen/x'] });
   expect(status).toBe(1);
   expect(stderr.match(/Read-only file system/g)).toHaveLength(2);
+});
+
+test('a command that takes too long is killed, and the next one runs', async () => {
+  const { timedOut, signal, stdout } = await vm.run({ argv: ['sh', '-c', 'echo begun; sleep 60'], timeoutMs: 500 });
+  expect({ timedOut, signal, stdout }).toEqual({ timedOut: true, signal: 9, stdout: 'begun\n' });
+  expect(await sh(vm, 'echo next')).toBe('next');
+  await expect(vm.run({ argv: ['no-such-program'] })).rejects.toThrow(/not started in the VM: FileNotFoundError/);
+});
+
+test('a machine that dies is no hung one: it is not tried again, and its last words are told', async () => {
+  const broken = { ...vm.images, kernel: vm.images.tscKhz };
+  await expect(Vm.boot(broken, { cgroups: 'v2', lifetimeMs: 60_000 })).rejects.toThrow(
+    /ended without an answer\nqemu.*kernel/,
+  );
 });
 
 test('an unprivileged user has a part of the cgroup tree and user namespaces', async () => {

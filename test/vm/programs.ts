@@ -47,6 +47,7 @@ export const PROGRAMS: GuestProgram[] = [
       a_fork_bomb_is_stopped_and_cleaned_up: SLOW,
       cpu_of_all_processes_counts: SLOW,
       cpu_time_is_that_of_the_program: SLOW,
+      evidence_of_a_step_is_its_own: SLOW,
       the_cpu_limit_kills_a_spinner_soon_after: SLOW,
       the_wall_limit_kills_a_sleeper: SLOW,
     },
