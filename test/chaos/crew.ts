@@ -36,7 +36,9 @@ export class Crew {
     this.hire();
   }
 
+  /** Only of a worker that serves: one that loses it while it still tries its host out takes the host for unfit, and says so. */
   killForkserver(worker: WorkerProcess): void {
+    if (!worker.log().includes('"msg":"serving"')) return;
     for (const pid of forkserversOf(worker.pid)) process.kill(pid, 'SIGKILL');
   }
 
