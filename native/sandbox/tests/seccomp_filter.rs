@@ -188,6 +188,23 @@ fn threads_and_forks_pass_but_no_new_namespace_does() {
 }
 
 #[test]
+fn no_profile_has_huge_pages_or_watches_shared_files() {
+    for (name, _, _, filter) in all() {
+        for high in [0, HIGH_BIT] {
+            assert_eq!(ask(filter, libc::SYS_mmap, &[0, 1 << 21, 3, 0x40022 | high]), "ENOMEM", "{name}");
+            assert_eq!(ask(filter, libc::SYS_mmap, &[0, 4096, 3, 0x22 | high]), "allow", "{name}");
+            assert_eq!(ask(filter, libc::SYS_memfd_create, &[0, 4 | high]), "EINVAL", "{name}");
+            assert_eq!(ask(filter, libc::SYS_memfd_create, &[0, 3 | high]), "allow", "{name}");
+        }
+        for call in [libc::SYS_inotify_init, libc::SYS_inotify_init1, libc::SYS_inotify_add_watch] {
+            assert_eq!(ask(filter, call, &[]), "ENOSYS", "{name}");
+        }
+        assert_eq!(ask(filter, libc::SYS_fanotify_init, &[]), "EPERM", "{name}");
+        assert_eq!(ask(filter, libc::SYS_fcntl, &[3, libc::F_NOTIFY as u64]), "EPERM", "{name}");
+    }
+}
+
+#[test]
 fn a_filter_is_short_to_load_and_to_run() {
     for (name, _, _, filter) in all() {
         assert!(filter.instructions() <= 600, "{name} has {}", filter.instructions());

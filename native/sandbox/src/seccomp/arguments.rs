@@ -28,6 +28,21 @@ pub(super) const ALWAYS: &[Entry] = &[
         verdict: Verdict::By(SOCKET_OPTIONS),
         why: "Socket options, but none that loads a program or a protocol module into the kernel.",
     },
+    Entry {
+        calls: calls!(SYS_fcntl),
+        verdict: Verdict::By(FCNTL),
+        why: "Descriptor flags and locks. F_NOTIFY tells when other jobs touch a directory of the shared root.",
+    },
+    Entry {
+        calls: calls!(SYS_mmap),
+        verdict: Verdict::By(MAPPINGS),
+        why: "Memory, but none of the host's huge pages: the memory cgroup doesn't count them. ENOMEM is what an empty pool answers.",
+    },
+    Entry {
+        calls: calls!(SYS_memfd_create),
+        verdict: Verdict::By(MEMORY_FILES),
+        why: "Files in memory: shared buffers, programs. Of huge pages as mmap; EINVAL is what a kernel without them answers.",
+    },
 ];
 
 /// For a job without any network.
@@ -67,11 +82,6 @@ pub(super) const STRICT: &[Entry] = &[
         calls: calls!(SYS_arch_prctl),
         verdict: Verdict::By(ARCH_PRCTL),
         why: "Thread-local storage, shadow stacks, wide registers.",
-    },
-    Entry {
-        calls: calls!(SYS_fcntl),
-        verdict: Verdict::By(FCNTL),
-        why: "Descriptor flags and locks. F_NOTIFY tells when other jobs touch a directory of the shared root.",
     },
     Entry {
         calls: calls!(SYS_mknod),
@@ -320,6 +330,20 @@ const ARCH_PRCTL: &Match = &Match {
         ],
         ALLOW,
     )],
+    otherwise: Action::Refuse(libc::EINVAL),
+};
+
+const MAPPINGS: &Match = &Match {
+    argument: 3,
+    mask: libc::MAP_HUGETLB as u32,
+    arms: &[(&[0], ALLOW)],
+    otherwise: Action::Refuse(libc::ENOMEM),
+};
+
+const MEMORY_FILES: &Match = &Match {
+    argument: 1,
+    mask: libc::MFD_HUGETLB,
+    arms: &[(&[0], ALLOW)],
     otherwise: Action::Refuse(libc::EINVAL),
 };
 

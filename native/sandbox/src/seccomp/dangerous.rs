@@ -63,6 +63,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "Watches what other jobs do with the files of a shared root.",
     },
     Entry {
+        calls: calls!(SYS_inotify_init SYS_inotify_init1 SYS_inotify_add_watch SYS_inotify_rm_watch),
+        verdict: refuse(libc::ENOSYS),
+        why: "As fanotify. ENOSYS is what a kernel built without it answers: file watchers then poll.",
+    },
+    Entry {
         calls: calls!(
             SYS_move_pages SYS_migrate_pages SYS_mbind SYS_set_mempolicy SYS_get_mempolicy SYS_set_mempolicy_home_node
         ),

@@ -8,7 +8,7 @@ pub(super) const ALLOWED: &[Entry] = &[
         calls: calls!(
             SYS_read SYS_write SYS_pread64 SYS_pwrite64 SYS_readv SYS_writev SYS_preadv SYS_pwritev SYS_preadv2
             SYS_pwritev2 SYS_lseek SYS_open SYS_openat SYS_openat2 SYS_creat SYS_close SYS_close_range SYS_dup
-            SYS_dup2 SYS_dup3 SYS_pipe SYS_pipe2 SYS_memfd_create
+            SYS_dup2 SYS_dup3 SYS_pipe SYS_pipe2
         ),
         verdict: ALLOW,
         why: "Every program. What can be opened is decided by the mounts.",
@@ -51,12 +51,12 @@ pub(super) const ALLOWED: &[Entry] = &[
     },
     Entry {
         calls: calls!(
-            SYS_brk SYS_mmap SYS_munmap SYS_mremap SYS_mprotect SYS_madvise SYS_msync SYS_mlock SYS_mlock2
+            SYS_brk SYS_munmap SYS_mremap SYS_mprotect SYS_madvise SYS_msync SYS_mlock SYS_mlock2
             SYS_mlockall SYS_munlock SYS_munlockall SYS_mseal SYS_pkey_alloc SYS_pkey_free SYS_pkey_mprotect
             SYS_map_shadow_stack SYS_membarrier
         ),
         verdict: ALLOW,
-        why: "Memory: allocators, just-in-time compilers, garbage collectors. Locking is bounded to nothing by RLIMIT_MEMLOCK.",
+        why: "Memory: allocators, just-in-time compilers, garbage collectors (mmap is under arguments). Locking is bounded to nothing by RLIMIT_MEMLOCK.",
     },
     Entry {
         calls: calls!(

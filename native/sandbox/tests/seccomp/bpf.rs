@@ -20,6 +20,7 @@ pub fn action_name(value: u32) -> String {
             libc::EPERM => "EPERM".to_owned(),
             libc::ENOSYS => "ENOSYS".to_owned(),
             libc::EINVAL => "EINVAL".to_owned(),
+            libc::ENOMEM => "ENOMEM".to_owned(),
             libc::ENOTTY => "ENOTTY".to_owned(),
             libc::EAFNOSUPPORT => "EAFNOSUPPORT".to_owned(),
             libc::EOPNOTSUPP => "EOPNOTSUPP".to_owned(),
