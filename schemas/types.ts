@@ -558,7 +558,7 @@ export interface Job {
    */
   args?: Argument[];
   /**
-   * Environment over the sandbox's own. Default: none.
+   * Environment over the sandbox's own, for the run. A build step sees only the runtime's: variables choose what a compiler executes. Default: none.
    */
   env?: Environment;
   /**
@@ -1234,11 +1234,11 @@ export interface Runtime {
      */
     argv: string[];
     /**
-     * Time until the build is killed. Milliseconds, 1 to 86400000.
+     * Time until the build is killed; never more than ceilings.limits.wallTimeMs. Milliseconds, 1 to 86400000.
      */
     wallTimeMs: number;
     /**
-     * CPU time of the build. Milliseconds, 1 to 86400000.
+     * CPU time of the build; never more than ceilings.limits.cpuTimeMs. Milliseconds, 1 to 86400000.
      */
     cpuTimeMs: number;
   } | null;

@@ -1,6 +1,6 @@
 //! From job, policy and runtime to a plan: everything that will be done, as data. Pure; no disk, no privilege.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -16,7 +16,7 @@ use crate::policy::{LimitSet, Policy};
 use crate::runtime::Runtime;
 use crate::seccomp::{self, Profile};
 
-/// What every program finds in its environment; the runtime's and then the job's own go over it.
+/// What every program finds in its environment; the runtime's goes over it, and in the run step the job's over that.
 const ENVIRONMENT: [(&str, &str); 4] =
     [("HOME", "/work"), ("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("TMPDIR", "/tmp")];
 
@@ -50,18 +50,18 @@ pub enum Phase {
 
 /// Plans a job. `backend` holds everything that the policy asks for.
 pub fn make(job: &JobDocument, policy: &Policy, runtime: &Runtime, backend: &str) -> Result<Plan, Failure> {
-    let environment = environment(runtime, job);
-    let spec = |argv: Vec<String>, cwd: &str| spec(argv, environment.clone(), cwd, policy);
     let mut steps = Vec::new();
     if let (Some(build), Some(_)) = (&runtime.build, &job.source) {
         let (wall_time_ms, cpu_time_ms) = (build.wall_time_ms, build.cpu_time_ms);
-        steps.push(Step { phase: Phase::Build, wall_time_ms, cpu_time_ms, spec: spec(build.argv.clone(), "/work")? });
+        // Without the job's own variables: some make a compiler run programs of the job's (GCC_EXEC_PREFIX, COMPILER_PATH).
+        let spec = spec(build.argv.clone(), environment(&runtime.env, None), "/work", policy)?;
+        steps.push(Step { phase: Phase::Build, wall_time_ms, cpu_time_ms, spec });
     }
     steps.push(Step {
         phase: Phase::Run,
         wall_time_ms: policy.limits.wall_time_ms,
         cpu_time_ms: policy.limits.cpu_time_ms,
-        spec: spec(program(job, runtime), &job.cwd)?,
+        spec: spec(program(job, runtime), environment(&runtime.env, Some(&job.env)), &job.cwd, policy)?,
     });
     let template = Template { backend: backend.to_owned(), root: runtime.root.clone(), loopback: policy.loopback };
     Ok(Plan { template, limits: claim(&policy.limits), steps })
@@ -91,8 +91,7 @@ pub fn claim(limits: &LimitSet) -> ClaimLimits {
 
 /// A program that stays until its stdin ends, to look at.
 pub fn probe_spec(policy: &Policy) -> Result<ExecSpec, Failure> {
-    let environment = ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    spec(vec!["cat".to_owned()], environment, "/work", policy)
+    spec(vec!["cat".to_owned()], environment(&Variables::new(), None), "/work", policy)
 }
 
 fn program(job: &JobDocument, runtime: &Runtime) -> Vec<String> {
@@ -100,9 +99,11 @@ fn program(job: &JobDocument, runtime: &Runtime) -> Vec<String> {
     start.iter().chain(&job.args).cloned().collect()
 }
 
-fn environment(runtime: &Runtime, job: &JobDocument) -> Vec<(String, String)> {
+type Variables = BTreeMap<String, String>;
+
+fn environment(runtime: &Variables, job: Option<&Variables>) -> Vec<(String, String)> {
     let mut all = ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    for (name, value) in runtime.env.iter().chain(&job.env) {
+    for (name, value) in runtime.iter().chain(job.into_iter().flatten()) {
         match all.iter_mut().find(|(known, _)| known == name) {
             Some(known) => known.1.clone_from(value),
             None => all.push((name.clone(), value.clone())),
@@ -203,8 +204,24 @@ mod tests {
     fn a_runtime_with_a_build_has_two_steps() {
         golden(
             "build.json",
-            &plan(job(json!({ "runtime": "c", "source": "int main(){}", "args": ["x"] })), &config(json!({}))),
+            &plan(
+                job(json!({ "runtime": "c", "source": "int main(){}", "args": ["x"], "env": { "COMPILER_PATH": "/work" } })),
+                &config(json!({})),
+            ),
         );
+    }
+
+    #[test]
+    fn a_build_is_held_to_the_operators_ceilings_of_time() {
+        let times = |ceilings: Value| {
+            let config = config(json!({ "ceilings": { "limits": ceilings } }));
+            let limits = json!({ "wallTimeMs": 500, "cpuTimeMs": 500 });
+            let job = job(json!({ "runtime": "c", "source": "", "policy": { "limits": limits } }));
+            let steps = plan(job, &config).steps;
+            steps.iter().map(|step| (step.wall_time_ms, step.cpu_time_ms)).collect::<Vec<_>>()
+        };
+        assert_eq!(times(json!({})), [(30_000, 30_000), (500, 500)]);
+        assert_eq!(times(json!({ "wallTimeMs": 1_000, "cpuTimeMs": 600 })), [(1_000, 600), (500, 500)]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use forkserver::wire::{BindPlan, RootPlan};
 use serde::Deserialize;
 
 use crate::config::WorkerConfig;
+use crate::policy;
 
 /// Id of user and group inside every sandbox.
 pub const INSIDE_ID: u32 = 1000;
@@ -32,7 +33,7 @@ pub struct Runtime {
     pub env: BTreeMap<String, String>,
 }
 
-/// A step before the run.
+/// A step before the run. It sees the runtime's environment, not the job's.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Build {
@@ -76,11 +77,17 @@ static BUILT_IN: LazyLock<Catalogue> =
     LazyLock::new(|| serde_json::from_str(include_str!("../runtimes.json")).expect("runtimes.json is a catalogue"));
 
 impl Catalogue {
-    /// The built-in entries, with those of the configuration added or in their place.
+    /// The built-in entries, with those of the configuration added or in their place. No build has more time than the
+    /// operator's ceilings allow.
     pub fn of(config: &WorkerConfig) -> Catalogue {
         let mut all = BUILT_IN.clone();
         all.runtimes.extend(config.runtimes.clone());
         all.roots.extend(config.root_filesystems.clone());
+        let most = policy::ceiling(config).limits;
+        for build in all.runtimes.values_mut().filter_map(|runtime| runtime.build.as_mut()) {
+            build.wall_time_ms = build.wall_time_ms.min(most.wall_time_ms);
+            build.cpu_time_ms = build.cpu_time_ms.min(most.cpu_time_ms);
+        }
         all
     }
 

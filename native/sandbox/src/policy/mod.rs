@@ -56,8 +56,13 @@ pub fn resolve(job: &JobDocument, config: &WorkerConfig) -> Result<Policy, Issue
             policy.name = Some(name.clone());
         }
     }
-    ceilings::check(&policy, job.attempts, &ceilings::of(&config.ceilings))?;
+    ceilings::check(&policy, job.attempts, &ceiling(config))?;
     Ok(policy)
+}
+
+/// The operator's ceilings over the built-in ones.
+pub fn ceiling(config: &WorkerConfig) -> Ceiling {
+    ceilings::of(&config.ceilings)
 }
 
 impl Policy {
