@@ -162,13 +162,9 @@ fn of_status(phase: Phase, evidence: &Evidence) -> Outcome {
     }
 }
 
+/// The file system's own word. `SIGXFSZ` is none: any program can send it to itself.
 fn hit_disk(evidence: &Evidence) -> bool {
-    evidence.disk_full || evidence.inodes_full || is_file_too_large(evidence)
-}
-
-/// No file may grow beyond what the whole disk holds; the kernel says so by this signal.
-fn is_file_too_large(evidence: &Evidence) -> bool {
-    evidence.status == Some(ExitStatus::Signal(libc::SIGXFSZ))
+    evidence.disk_full || evidence.inodes_full
 }
 
 /// The end of a step whose program could not be executed: 127 when it isn't there, else 126.
@@ -195,7 +191,7 @@ pub fn limits_hit(end: &End<'_>) -> Vec<&'static str> {
         (evidence.cause == Cause::Memory || evidence.oom_kills > 0, "memoryBytes"),
         (evidence.forks_refused > 0, "processes"),
         (evidence.cause == Cause::Output || end.overflowed, "outputBytes"),
-        (evidence.disk_full || is_file_too_large(evidence), "diskBytes"),
+        (evidence.disk_full, "diskBytes"),
         (evidence.inodes_full, "inodes"),
     ];
     hit.into_iter().filter(|(was_hit, _)| *was_hit).map(|(_, name)| name).collect()

@@ -118,11 +118,20 @@ fn spec(argv: Vec<String>, env: Vec<(String, String)>, cwd: &str, policy: &Polic
         env,
         cwd: cwd.to_owned(),
         open_files: policy.limits.open_files,
-        file_size_bytes: policy.limits.disk_bytes,
+        file_size_bytes: largest_file(policy.limits.disk_bytes),
         seccomp: filter(policy.syscalls, policy.loopback)?,
         landlock_deny_tcp: policy.loopback == Loopback::Deny,
     })
 }
+
+/// One page more than the disk holds, which is whole pages: what is written in order meets the full disk, whose evidence
+/// is the kernel's, before this limit, whose signal anybody can send.
+fn largest_file(disk_bytes: u64) -> u64 {
+    (disk_bytes.div_ceil(PAGE) + 1) * PAGE
+}
+
+/// Bytes of a page on every architecture that we run on.
+const PAGE: u64 = 4096;
 
 /// Every filter that a policy can ask for, compiled once.
 static FILTERS: LazyLock<HashMap<(Syscalls, Loopback), Result<String, Failure>>> = LazyLock::new(|| {
