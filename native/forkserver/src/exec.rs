@@ -5,7 +5,7 @@ use crate::evidence::{Baseline, tasks_now};
 use crate::leaf::Leaf;
 use crate::readback;
 use crate::report::Executing;
-use crate::step::{Failure, Step};
+use crate::step::{At, Failure, Step};
 use crate::workspace::Workspace;
 use forkserver::wire::{Cause, Evidence, ExitStatus};
 use rustix::process::Pid;
@@ -81,10 +81,9 @@ impl Exec {
     }
 
     /// The main program ended by itself.
-    pub fn exited(&mut self, status: ExitStatus, at: u64, wait: u64) {
-        self.status = Some(status);
-        self.ended_at = Some(at);
-        self.wait = wait;
+    pub fn exited(&mut self, status: ExitStatus, at: u64) -> Result<(), Failure> {
+        (self.status, self.ended_at) = (Some(status), Some(at));
+        self.note_wait()
     }
 
     /// The first cause stays. What it ran into is noted before anything is killed, and with it deleted.
@@ -95,11 +94,13 @@ impl Exec {
         self.cause = Some(cause);
         let full = workspace.fullness()?;
         (self.disk_full, self.inodes_full) = (full.disk, full.inodes);
-        if self.status.is_none()
-            && let Some(program) = self.program()
-        {
-            // It may end right now and be reaped: then it did not wait long.
-            self.wait = readback::run_delay(program).unwrap_or(0);
+        self.note_wait()
+    }
+
+    /// Nobody but us has the program reaped, alive or dead, except the kernel when init dies: that end is never one of time.
+    fn note_wait(&mut self) -> Result<(), Failure> {
+        if let Some(program) = self.program() {
+            self.wait = readback::unless_gone(readback::run_delay(program)).at(Step::Evidence)?.unwrap_or(self.wait);
         }
         Ok(())
     }

@@ -8,7 +8,6 @@ use crate::clock::{Stopwatch, boottime};
 use crate::enter::{Materials, enter};
 use crate::leaf;
 use crate::payload::{self, Stdio};
-use crate::readback;
 use crate::report::{Executing, Order, Report, Word};
 use crate::step::{At, Failure, Step};
 use crate::sys::{self, Cloned};
@@ -17,7 +16,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, WaitOptions, WaitStatus, setsid, wait, waitpid};
+use rustix::process::{Pid, WaitOptions, setsid, wait, waitpid};
 use std::io::Read;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -86,7 +85,8 @@ impl Init {
         loop {
             let obeyed = match channel::receive(&self.socket, &mut self.buffer, RecvFlags::empty()) {
                 Ok(Received::Message(Order::Enter { loopback }, _)) => self.build(loopback),
-                Ok(Received::Message(Order::Run { last }, fds)) => self.run(fds, last),
+                Ok(Received::Message(Order::Run, fds)) => self.run(fds),
+                Ok(Received::Message(Order::Clear, _)) => self.clear(),
                 Ok(Received::Nothing) => Ok(()),
                 Ok(Received::End | Received::Malformed) | Err(_) => return 0,
             };
@@ -112,7 +112,7 @@ impl Init {
     }
 
     /// Runs one program to its end.
-    fn run(&mut self, fds: Vec<OwnedFd>, last: bool) -> Result<(), Failure> {
+    fn run(&mut self, fds: Vec<OwnedFd>) -> Result<(), Failure> {
         let Ok([spec, stdin, stdout, stderr]) = <[OwnedFd; 4]>::try_from(fds) else {
             return Err(Failure::new(Step::Request, libc::EBADF));
         };
@@ -130,24 +130,25 @@ impl Init {
                 waitpid(Some(child), WaitOptions::empty()).at(Step::Wait)?;
                 self.report(&Report::ExecFailed { errno }, &[])
             }
-            Heard::Executing(at, abi) => {
+            Heard::Executing(at, landlock_abi) => {
                 watch.lap("exec");
-                let layers = readback::payload_layers(child, abi)?;
-                self.report(&Report::Running { at, layers, stages: watch.take() }, &[pidfd.as_fd()])?;
-                self.see_off(child, last)
+                self.report(&Report::Running { at, landlock_abi, stages: watch.take() }, &[pidfd.as_fd()])?;
+                self.see_off(child)
             }
         }
     }
 
-    /// Waits for the program, reaping whatever else dies meanwhile, and leaves nothing of it alive unless it was the last one:
-    /// then the forkserver kills this whole process tree, which is faster.
-    fn see_off(&self, child: Pid, last: bool) -> Result<(), Failure> {
-        let (status, wait) = await_child(child)?;
-        let at = boottime();
-        if !last {
-            kill_all_others()?;
-        }
-        self.report(&Report::Exited { status, at, wait }, &[])
+    /// Waits for the program, reaping whatever else dies meanwhile. The program itself stays a zombie: only the forkserver can look
+    /// at it, as `/proc` of this place hides whoever made himself non-dumpable. It then has the rest cleared away, or, after the
+    /// last program, kills this whole process tree, which is faster.
+    fn see_off(&self, child: Pid) -> Result<(), Failure> {
+        let status = await_child(child)?;
+        self.report(&Report::Exited { status, at: boottime() }, &[])
+    }
+
+    fn clear(&self) -> Result<(), Failure> {
+        kill_all_others()?;
+        self.report(&Report::Cleared, &[])
     }
 }
 
@@ -172,23 +173,15 @@ fn hear(words: OwnedFd) -> Result<Heard, Failure> {
     heard
 }
 
-/// How `child` ended, and how long its main thread waited for a CPU (ns).
-fn await_child(child: Pid) -> Result<(ExitStatus, u64), Failure> {
+/// How `child` ended; it is not reaped.
+fn await_child(child: Pid) -> Result<ExitStatus, Failure> {
     loop {
-        let ended = sys::peek_ended_child().at(Step::Wait)?;
-        let wait = if ended == child { readback::run_delay(child).at(Step::Evidence)? } else { 0 };
-        let reaped = waitpid(Some(ended), WaitOptions::empty()).at(Step::Wait)?;
-        if ended == child
-            && let Some((_, status)) = reaped
-        {
-            return Ok((exit_status(status)?, wait));
+        let (ended, status) = sys::peek_ended_child().at(Step::Wait)?;
+        if ended == child {
+            return Ok(status);
         }
+        waitpid(Some(ended), WaitOptions::empty()).at(Step::Wait)?;
     }
-}
-
-fn exit_status(status: WaitStatus) -> Result<ExitStatus, Failure> {
-    let code = status.exit_status().map(ExitStatus::Code);
-    code.or(status.terminating_signal().map(ExitStatus::Signal)).ok_or(Failure::new(Step::Wait, libc::EPROTO))
 }
 
 /// Kills and reaps everything in this pid namespace but init. A fork that is under way when the signals are given out is

@@ -7,13 +7,15 @@
 //!   Order::Run + [spec,0,1,2] ->  clone                         ->
 //!                                                               <-   Word::Executing, end of pipe: exec succeeded
 //!                            <-   Report::Running + [pidfd]
-//!                            <-   Report::Exited
+//!                            <-   Report::Exited: dead, not reaped
+//!   Order::Clear (not the last) ->
+//!                            <-   Report::Cleared
 //!                                                               or   Word::ExecFailed -> Report::ExecFailed
 //!                                                               or   Word::Failed     -> Report::Failed
 //! ```
 
 use crate::step::Failure;
-use forkserver::wire::{ExitStatus, Layer, Stage};
+use forkserver::wire::{ExitStatus, Stage};
 use serde::{Deserialize, Serialize};
 
 /// Forkserver to init.
@@ -22,7 +24,10 @@ pub enum Order {
     /// The maps are written and init is in its leaf: build the place.
     Enter { loopback: bool },
     /// Run one program; carries the `ExecSpec` memfd, stdin, stdout, stderr.
-    Run { last: bool },
+    Run,
+    /// Kill and reap everything but init. Until this comes the program's zombie stays, so that the forkserver can read what the
+    /// kernel knows of it.
+    Clear,
 }
 
 /// Init to forkserver.
@@ -34,18 +39,19 @@ pub enum Report {
     /// Exec succeeded; carries a pidfd of the program. Times: nanoseconds.
     Running {
         at: Executing,
-        layers: Vec<Layer>,
+        landlock_abi: u32,
         stages: Vec<Stage>,
     },
     ExecFailed {
         errno: i32,
     },
-    /// The program ended at `at` (boot time, ns). Unless it was the last one everything else in the sandbox is dead.
+    /// The program ended at `at` (boot time, ns). It is not reaped yet.
     Exited {
         status: ExitStatus,
         at: u64,
-        wait: u64,
     },
+    /// Init is alone.
+    Cleared,
     Failed {
         failure: Failure,
     },

@@ -2,7 +2,7 @@
 //!
 //! A sandbox starts *building*: its parts are made, and init builds the place. When init reports, it is *ready*; the job's limits
 //! make it *limited*. An order to run makes it *starting*, and a program that was executed *running*. When that ends by itself and
-//! was not the last one, everything of it is dead and the sandbox is *limited* again.
+//! was not the last one, it is *clearing* until init has killed everything else of it; then the sandbox is *limited* again.
 //!
 //! From any of these it may start *dying*: the last program ended, a limit was hit, somebody asked for it, or init died by
 //! itself. Init gets SIGKILL, and with it the kernel kills its whole pid namespace. When init is reaped it is *emptying*
@@ -38,6 +38,7 @@ enum State {
     Limited,
     Starting,
     Running,
+    Clearing,
     Dying,
     Emptying,
     Dead,
@@ -126,12 +127,11 @@ impl Sandbox {
         for fd in stdio {
             give_pipe(fd, self.uid)?;
         }
-        let order = Order::Run { last: asked.last };
         self.exec = Some(Exec::begin(asked, self.parts.leaf()?)?);
         self.state = State::Starting;
         self.deadline = Some(after(PATIENCE));
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
-        self.parts.init()?.order(&order, &fds)
+        self.parts.init()?.order(&Order::Run, &fds)
     }
 
     /// Ends whatever runs, for the library's reason. Nothing runs: the sandbox is dead all the same.

@@ -1,5 +1,6 @@
 //! System calls that no crate of ours offers, one function each.
 
+use forkserver::wire::ExitStatus;
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::ffi::{CStr, c_char, c_int, c_long};
@@ -168,18 +169,22 @@ pub fn raise_loopback() -> Result<(), Errno> {
     check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) }.into()).map(drop)
 }
 
-/// Waits until some child has ended and names it, without reaping it.
-pub fn peek_ended_child() -> Result<Pid, Errno> {
-    // SAFETY: all-zero is a valid `siginfo_t`, and it outlives the call.
+/// Waits until some child has ended and says which one and how, without reaping it.
+pub fn peek_ended_child() -> Result<(Pid, ExitStatus), Errno> {
+    // SAFETY: all-zero is a valid `siginfo_t`.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    loop {
-        // SAFETY: as above.
-        match check(unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOWAIT) }.into()) {
-            Err(Errno::INTR) => {}
-            // SAFETY: waitid succeeded, so the union holds what it describes for SIGCHLD.
-            result => return result.and_then(|_| Pid::from_raw(unsafe { info.si_pid() }).ok_or(Errno::CHILD)),
+    // SAFETY: `info` outlives the call.
+    while let Err(errno) =
+        check(unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOWAIT) }.into())
+    {
+        if errno != Errno::INTR {
+            return Err(errno);
         }
     }
+    // SAFETY: waitid succeeded, so the union holds what it describes for SIGCHLD.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    let status = if info.si_code == libc::CLD_EXITED { ExitStatus::Code(status) } else { ExitStatus::Signal(status) };
+    Ok((Pid::from_raw(pid).ok_or(Errno::CHILD)?, status))
 }
 
 /// SIGKILL to everything in this pid namespace but its PID 1, which is who calls.

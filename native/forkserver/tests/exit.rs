@@ -236,3 +236,33 @@ fn layers_and_stages_are_told() {
         assert!(started.stages.iter().any(|it| it.stage == stage), "{:?}", started.stages);
     }
 }
+
+/// Makes itself non-dumpable, after which `/proc` of its own sandbox hides it from everybody but the forkserver.
+const HIDE: &str = "syscall(157, 4, 0) == 0 or die; select(undef, undef, undef, 0.02);";
+
+#[test]
+fn a_program_that_hides_itself_ends_as_any_other() {
+    let mut server = Forkserver::start();
+    server.claimed().run_last(perl(&format!("{HIDE} exit 7"))).exited(7);
+    assert_signal(&server.claimed().run_last(perl(&format!("{HIDE} kill 15, $$; sleep 5"))), libc::SIGTERM);
+    let sandbox = server.claimed();
+    sandbox.run(0, false, &perl(&format!("{HIDE} exit 3"))).exited(3);
+    sandbox.run(1, true, &perl(&format!("{HIDE} exit 4"))).exited(4);
+    sandbox.deprovision();
+    let mut ask = perl(&format!("{HIDE} 1 while 1"));
+    ask.wall_time_ms = 200;
+    assert_eq!(server.claimed().run_last(ask).evidence().cause, Cause::WallTime);
+}
+
+#[test]
+fn a_program_that_may_not_be_read_ends_as_any_other() {
+    let mut server = Forkserver::start();
+    for last in [false, true] {
+        let sandbox = server.claimed();
+        sandbox.run(0, false, &shell("cp /usr/bin/sleep sleep; chmod 0111 sleep")).exited(0);
+        let ran = sandbox.run(1, last, &exec(&["./sleep", "0.05"]));
+        ran.exited(0);
+        assert_eq!(ran.started.expect("started").layers.len(), 5);
+        sandbox.deprovision();
+    }
+}

@@ -1,13 +1,15 @@
 //! What init tells, and what becomes of the sandbox by it.
 
-use super::{Outgoing, Sandbox, State};
+use super::{Outgoing, PATIENCE, Sandbox, State};
 use crate::channel::{self, Received};
+use crate::clock::after;
 use crate::host::Host;
 use crate::posture;
 use crate::provision;
-use crate::report::{Executing, Report};
+use crate::readback;
+use crate::report::{Executing, Order, Report};
 use crate::step::{At, Failure, Step};
-use forkserver::wire::{Cause, Event, ExitStatus, Layer};
+use forkserver::wire::{Cause, Event, ExitStatus};
 use rustix::net::RecvFlags;
 use rustix::process::{WaitOptions, waitpid};
 use std::os::fd::OwnedFd;
@@ -63,15 +65,14 @@ impl Sandbox {
                 self.check_alone()?;
                 self.become_ready(host, out)
             }
-            (State::Starting, Report::Running { at, layers, stages }) => {
+            (State::Starting, Report::Running { at, landlock_abi, stages }) => {
                 self.watch.add(stages);
                 let pidfd = fds.pop().ok_or(Failure::new(Step::InitChannel, libc::EBADF))?;
-                self.become_running((at, pidfd), layers, host, out)
+                self.become_running((at, pidfd), landlock_abi, host, out)
             }
             (State::Starting, Report::ExecFailed { errno }) => self.refuse(errno, out),
-            (State::Running | State::Dying, Report::Exited { status, at, wait }) => {
-                self.exited((status, at, wait), out)
-            }
+            (State::Running | State::Dying, Report::Exited { status, at }) => self.exited(status, at),
+            (State::Clearing, Report::Cleared) => self.cleared(out),
             (State::Dying, _) => Ok(()),
             (_, Report::Failed { failure }) => self.init_failed(failure),
             _ => Err(Failure::new(Step::InitChannel, libc::EPROTO)),
@@ -90,16 +91,22 @@ impl Sandbox {
     fn become_running(
         &mut self,
         (at, pidfd): (Executing, OwnedFd),
-        layers: Vec<Layer>,
+        landlock_abi: u32,
         host: &Host,
         out: &mut Outgoing,
     ) -> Result<(), Failure> {
         let exec = self.exec.as_mut().ok_or(Failure::new(Step::InitChannel, libc::EPROTO))?;
         exec.started(at, pidfd);
+        let program = exec.program();
+        let layers = match program.map_or(Ok(None), |pid| readback::payload_layers(pid, landlock_abi)) {
+            Ok(layers) => layers,
+            Err(failure) => return self.init_failed(failure),
+        };
+        let (Some(program), Some(layers)) = (program, layers) else { return self.end(Cause::InitDied) };
         (self.state, self.deadline) = (State::Running, None);
-        let wanted = exec.asked.report_posture.then(|| exec.program()).flatten();
         // It may be over already: then there is nothing to look at.
-        let posture = wanted.and_then(|pid| posture::read(pid.as_raw_nonzero().get(), &host.namespaces).ok());
+        let posture = exec.asked.report_posture.then_some(program);
+        let posture = posture.and_then(|pid| posture::read(pid.as_raw_nonzero().get(), &host.namespaces).ok());
         let (sandbox, step, stages) = (self.id, exec.asked.step, self.watch.take());
         out.push((Event::Started { sandbox, step, layers, posture, stages }, Vec::new()));
         Ok(())
@@ -119,16 +126,25 @@ impl Sandbox {
     }
 
     /// The main program ended by itself (which, when we are killing already, is only noted).
-    fn exited(&mut self, (status, at, wait): (ExitStatus, u64, u64), out: &mut Outgoing) -> Result<(), Failure> {
+    fn exited(&mut self, status: ExitStatus, at: u64) -> Result<(), Failure> {
         let Some(exec) = &mut self.exec else { return Ok(()) };
-        exec.exited(status, at, wait);
-        let goes_on = !exec.asked.last && !exec.is_concluded() && !exec.oom_killed(self.parts.leaf()?)?;
-        self.conclude(Cause::Exit)?;
-        if !goes_on {
-            return self.die();
+        exec.exited(status, at)?;
+        if exec.asked.last || exec.is_concluded() {
+            return self.end(Cause::Exit);
         }
+        (self.state, self.deadline) = (State::Clearing, Some(after(PATIENCE)));
+        self.parts.init()?.order(&Order::Clear, &[])
+    }
+
+    /// Everything of a program that was not the last one is dead.
+    fn cleared(&mut self, out: &mut Outgoing) -> Result<(), Failure> {
+        let Some(exec) = &self.exec else { return Ok(()) };
+        if exec.oom_killed(self.parts.leaf()?)? {
+            return self.end(Cause::Exit);
+        }
+        self.conclude(Cause::Exit)?;
         self.check_alone()?;
-        self.state = State::Limited;
+        (self.state, self.deadline) = (State::Limited, None);
         self.tell_end(out);
         Ok(())
     }
