@@ -1,3 +1,5 @@
+// Asks `build-image.sh` for the images.
+
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Images } from './qemu.ts';
