@@ -17,7 +17,6 @@ pub struct Baseline {
 /// The differences at its end. Times in nanoseconds.
 pub struct Counted {
     pub cpu: u64,
-    pub throttled: u64,
     pub oom_kills: u64,
     pub forks_refused: u64,
     pub memory_peak: u64,
@@ -48,6 +47,11 @@ impl Baseline {
         Ok(cpu_usage(leaf)?.saturating_sub(self.cpu))
     }
 
+    /// How long it was held back for its share of the CPUs, set-up included.
+    pub fn throttled(&self, leaf: &Leaf) -> Result<u64, Failure> {
+        Ok(throttled(leaf)?.saturating_sub(self.throttled))
+    }
+
     pub fn oom_killed(&self, leaf: &Leaf) -> Result<bool, Failure> {
         Ok(oom_kills(leaf)? > self.oom_kills)
     }
@@ -56,7 +60,6 @@ impl Baseline {
         let peak = tasks_peak(leaf)?.filter(|peak| *peak > self.tasks_peak);
         Ok(Counted {
             cpu: self.cpu_used(leaf)?,
-            throttled: throttled(leaf)?.saturating_sub(self.throttled),
             oom_kills: oom_kills(leaf)?.saturating_sub(self.oom_kills),
             forks_refused: forks_refused(leaf)?.saturating_sub(self.forks_refused),
             memory_peak: leaf.number(Controller::Memory, "memory.max_usage_in_bytes").at(Step::Evidence)?,

@@ -3,7 +3,7 @@
 use crate::clock::boottime;
 use crate::evidence::{Baseline, tasks_now};
 use crate::leaf::Leaf;
-use crate::readback;
+use crate::readback::{Scheduled, scheduled, unless_gone};
 use crate::report::Executing;
 use crate::step::{At, Failure, Step};
 use crate::workspace::Workspace;
@@ -35,7 +35,7 @@ pub struct Exec {
     cause: Option<Cause>,
     status: Option<ExitStatus>,
     ended_at: Option<u64>,
-    /// Time the main thread was kept waiting, ns.
+    /// Time that others kept the main thread waiting, ns.
     wait: u64,
     disk_full: bool,
     inodes_full: bool,
@@ -46,6 +46,7 @@ pub struct Exec {
 
 struct Started {
     at: u64,
+    scheduled: Scheduled,
     program: OwnedFd,
     next_check: u64,
 }
@@ -70,7 +71,7 @@ impl Exec {
     /// The program runs; `pidfd` is its own.
     pub fn started(&mut self, at: Executing, pidfd: OwnedFd) {
         self.baseline.forgive_cpu(at.cpu);
-        self.started = Some(Started { at: at.at, program: pidfd, next_check: at.at });
+        self.started = Some(Started { at: at.at, scheduled: at.scheduled, program: pidfd, next_check: at.at });
     }
 
     /// The program's process id as we see it; `None` when it is gone.
@@ -81,27 +82,37 @@ impl Exec {
     }
 
     /// The main program ended by itself.
-    pub fn exited(&mut self, status: ExitStatus, at: u64) -> Result<(), Failure> {
+    pub fn exited(&mut self, status: ExitStatus, at: u64, leaf: &Leaf) -> Result<(), Failure> {
         (self.status, self.ended_at) = (Some(status), Some(at));
-        self.note_wait()
+        self.note_wait(leaf)
     }
 
     /// The first cause stays. What it ran into is noted before anything is killed, and with it deleted.
-    pub fn conclude(&mut self, cause: Cause, workspace: &Workspace) -> Result<(), Failure> {
+    pub fn conclude(&mut self, cause: Cause, workspace: &Workspace, leaf: &Leaf) -> Result<(), Failure> {
         if self.cause.is_some() {
             return Ok(());
         }
         self.cause = Some(cause);
         let full = workspace.fullness()?;
         (self.disk_full, self.inodes_full) = (full.disk, full.inodes);
-        self.note_wait()
+        self.note_wait(leaf)
     }
 
-    /// Nobody but us has the program reaped, alive or dead, except the kernel when init dies: that end is never one of time.
-    fn note_wait(&mut self) -> Result<(), Failure> {
-        if let Some(program) = self.program() {
-            self.wait = readback::unless_gone(readback::run_delay(program)).at(Step::Evidence)?.unwrap_or(self.wait);
-        }
+    /// How long others kept the program waiting: the time that its main thread was runnable without running, less what the job
+    /// itself brings about, which is the CPU time of everything else in its leaf (it may share a CPU with its own) and the pauses that
+    /// its share of the CPUs asks for.
+    ///
+    /// Too little rather than too much. Whoever runs in parallel on several CPUs may have been delayed by others and is not said to
+    /// have been, nor is one whose main thread only sleeps. The other way round a job could excuse itself: a spinning child on its own
+    /// CPU would make each of its overruns the machine's.
+    fn note_wait(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+        let Some((started, program)) = self.started.as_ref().zip(self.program()) else { return Ok(()) };
+        // Only when init died has the kernel reaped it without us: an end that is never one of time.
+        let Some(now) = unless_gone(scheduled(program)).at(Step::Evidence)? else { return Ok(()) };
+        let waited = now.waited.saturating_sub(started.scheduled.waited);
+        let ran = now.ran.saturating_sub(started.scheduled.ran);
+        let others_ran = self.baseline.cpu_used(leaf)?.saturating_sub(ran);
+        self.wait = waited.saturating_sub(others_ran).saturating_sub(self.baseline.throttled(leaf)?);
         Ok(())
     }
 
@@ -165,7 +176,7 @@ impl Exec {
             status: self.status,
             wall_time_us: self.ended_at.unwrap_or_else(boottime).saturating_sub(began) / 1000,
             cpu_time_us: counted.cpu / 1000,
-            cpu_wait_us: self.wait.saturating_sub(counted.throttled) / 1000,
+            cpu_wait_us: self.wait / 1000,
             memory_peak_bytes: counted.memory_peak,
             processes_peak: counted.processes_peak.unwrap_or(self.processes_seen).max(1),
             oom_kills: counted.oom_kills,

@@ -6,6 +6,7 @@ use crate::capabilities;
 use crate::clock::{boottime, own_cpu_time};
 use crate::landlock;
 use crate::program::Program;
+use crate::readback::own_scheduled;
 use crate::report::{Executing, Word};
 use crate::rlimits;
 use crate::step::{At, Failure, Step};
@@ -84,7 +85,8 @@ fn prepare_and_execute(pen: &OwnedFd) -> Result<Stop, Stop> {
     capabilities::drop_all().at(Step::Capabilities)?;
     set_no_new_privs(true).at(Step::NoNewPrivs)?;
     let landlock_abi = landlock::restrict(program.deny_tcp)?;
-    let executing = Executing { at: boottime(), cpu: own_cpu_time() };
+    let scheduled = own_scheduled().at(Step::Evidence)?;
+    let executing = Executing { at: boottime(), cpu: own_cpu_time(), scheduled };
     say(pen, &Word::Executing { executing, landlock_abi }).at(Step::ForkPayload)?;
     sys::install_seccomp(&program.filter).at(Step::Seccomp)?;
     Ok(Stop::Guest(program.execute()))

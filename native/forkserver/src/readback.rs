@@ -6,6 +6,7 @@
 use crate::step::{At, Failure, Step};
 use forkserver::wire::Layer;
 use rustix::process::Pid;
+use serde::{Deserialize, Serialize};
 use std::fs::read_to_string;
 use std::io;
 
@@ -52,10 +53,30 @@ pub fn status_line<'a>(status: &'a str, key: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).map(str::trim)
 }
 
-/// How long the main thread of a process was runnable without running, ns. It may be dead, but not reaped.
-pub fn run_delay(process: Pid) -> io::Result<u64> {
-    let text = read_to_string(format!("/proc/{}/schedstat", process.as_raw_nonzero()))?;
-    text.split_whitespace().nth(1).and_then(|field| field.parse().ok()).ok_or(io::ErrorKind::InvalidData.into())
+/// How long the main thread of a process ran, and how long it was runnable without running, ns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheduled {
+    pub ran: u64,
+    pub waited: u64,
+}
+
+/// Of any process that we may look at. It may be dead, but not reaped.
+pub fn scheduled(process: Pid) -> io::Result<Scheduled> {
+    read_schedstat(&process.as_raw_nonzero().to_string())
+}
+
+/// Of this process, for itself.
+pub fn own_scheduled() -> io::Result<Scheduled> {
+    read_schedstat("self")
+}
+
+fn read_schedstat(process: &str) -> io::Result<Scheduled> {
+    let text = read_to_string(format!("/proc/{process}/schedstat"))?;
+    let mut fields = text.split_whitespace().map(str::parse);
+    match (fields.next(), fields.next()) {
+        (Some(Ok(ran)), Some(Ok(waited))) => Ok(Scheduled { ran, waited }),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
 }
 
 #[cfg(test)]

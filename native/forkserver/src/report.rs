@@ -14,6 +14,7 @@
 //!                                                               or   Word::Failed     -> Report::Failed
 //! ```
 
+use crate::readback::Scheduled;
 use crate::step::Failure;
 use forkserver::wire::{ExitStatus, Stage};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,8 @@ pub struct Executing {
     pub at: u64,
     /// CPU that our own set-up of the payload used, ns.
     pub cpu: u64,
+    /// How it had run and waited by then: what comes on top is the program's.
+    pub scheduled: Scheduled,
 }
 
 /// Payload to init, a line of JSON each on a pipe that exec closes.

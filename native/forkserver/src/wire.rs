@@ -223,7 +223,8 @@ pub struct Evidence {
     pub status: Option<ExitStatus>,
     pub wall_time_us: u64,
     pub cpu_time_us: u64,
-    /// Time the main thread was runnable and not running, less the throttling that its own CPU limit asks for.
+    /// Time that others kept the main thread waiting for a CPU since it was executed: less what its own job's processes used, and less
+    /// the throttling that its own CPU limit asks for. Rather too little than too much.
     pub cpu_wait_us: u64,
     pub memory_peak_bytes: u64,
     pub processes_peak: u64,

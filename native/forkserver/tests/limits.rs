@@ -229,3 +229,50 @@ fn a_program_that_dies_by_itself_first_is_not_a_limit() {
     let evidence = server.claimed().run_last(ask).evidence().clone();
     assert_eq!((evidence.cause, evidence.status), (Cause::Exit, Some(ExitStatus::Signal(9))));
 }
+
+#[test]
+fn waiting_before_the_program_began_is_not_its_waiting() {
+    let mut server = Forkserver::start();
+    let mut ask = shell("exit 0");
+    ask.spec.argv.extend(std::iter::repeat_n("x".repeat(100_000), 9));
+    let ran = server.claimed_with(ClaimLimits { cpu_millis: 20, ..limits() }).run_last(ask);
+    let evidence = ran.exited(0);
+    assert!(evidence.cpu_wait_us <= evidence.wall_time_us, "{evidence:?}");
+}
+
+#[test]
+fn a_job_that_keeps_itself_waiting_was_not_kept_waiting() {
+    let mut server = Forkserver::start();
+    // Main and three children that spin, all on one CPU: each gets a quarter of it.
+    let script =
+        format!("syscall({}, 0, 8, $m = pack('Q', 1)) >= 0 or die; fork; fork; 1 while 1", libc::SYS_sched_setaffinity);
+    let mut ask = perl(&script);
+    ask.wall_time_ms = 400;
+    let ran = server.claimed().run_last(ask);
+    let evidence = ran.evidence();
+    assert_eq!(evidence.cause, Cause::WallTime);
+    // Whoever else is busy on that CPU: at any time it ran for the job or for others.
+    assert!(evidence.cpu_time_us + evidence.cpu_wait_us <= evidence.wall_time_us * 11 / 10, "{evidence:?}");
+}
+
+#[test]
+fn a_job_that_others_keep_waiting_says_so() {
+    let mut server = Forkserver::start();
+    // Whoever spins beside it, on its CPU and outside of its leaf.
+    let mut neighbours: Vec<_> = (0..3)
+        .map(|_| {
+            let mut spin = std::process::Command::new("/usr/bin/taskset");
+            spin.args(["-c", "0", "/bin/sh", "-c", "while :; do :; done"]).spawn().expect("spins")
+        })
+        .collect();
+    let script = format!("syscall({}, 0, 8, $m = pack('Q', 1)) >= 0 or die; 1 while 1", libc::SYS_sched_setaffinity);
+    let mut ask = perl(&script);
+    ask.wall_time_ms = 400;
+    let ran = server.claimed().run_last(ask);
+    for neighbour in &mut neighbours {
+        neighbour.kill().expect("kill");
+        neighbour.wait().expect("wait");
+    }
+    let evidence = ran.evidence();
+    assert!(evidence.cpu_wait_us >= evidence.wall_time_us / 10, "{evidence:?}");
+}

@@ -16,7 +16,7 @@ impl Sandbox {
 
     pub(super) fn conclude(&mut self, cause: Cause) -> Result<(), Failure> {
         match &mut self.exec {
-            Some(exec) => exec.conclude(cause, self.parts.workspace()?),
+            Some(exec) => exec.conclude(cause, self.parts.workspace()?, self.parts.leaf()?),
             None => Ok(()),
         }
     }

@@ -128,7 +128,7 @@ impl Sandbox {
     /// The main program ended by itself (which, when we are killing already, is only noted).
     fn exited(&mut self, status: ExitStatus, at: u64) -> Result<(), Failure> {
         let Some(exec) = &mut self.exec else { return Ok(()) };
-        exec.exited(status, at)?;
+        exec.exited(status, at, self.parts.leaf()?)?;
         if exec.asked.last || exec.is_concluded() {
             return self.end(Cause::Exit);
         }
