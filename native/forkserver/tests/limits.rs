@@ -7,6 +7,7 @@ use harness::{Forkserver, limits, perl, shell};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command};
 
 const MIB: u64 = 1 << 20;
 
@@ -230,12 +231,35 @@ fn a_program_that_dies_by_itself_first_is_not_a_limit() {
     assert_eq!((evidence.cause, evidence.status), (Cause::Exit, Some(ExitStatus::Signal(9))));
 }
 
+/// Programs that do nothing but use CPUs, outside of any sandbox, until dropped.
+struct Neighbours(Vec<Child>);
+
+impl Neighbours {
+    fn spin(count: usize, cpus: &str) -> Neighbours {
+        let spin = |_| {
+            let mut command = Command::new("/usr/bin/taskset");
+            command.args(["-c", cpus, "/bin/sh", "-c", "while :; do :; done"]).spawn().expect("spins")
+        };
+        Neighbours((0..count).map(spin).collect())
+    }
+}
+
+impl Drop for Neighbours {
+    fn drop(&mut self) {
+        for neighbour in &mut self.0 {
+            let _ = neighbour.kill();
+            let _ = neighbour.wait();
+        }
+    }
+}
+
 #[test]
 fn waiting_before_the_program_began_is_not_its_waiting() {
     let mut server = Forkserver::start();
+    let _busy = Neighbours::spin(6, "0-1");
     let mut ask = shell("exit 0");
-    ask.spec.argv.extend(std::iter::repeat_n("x".repeat(100_000), 9));
-    let ran = server.claimed_with(ClaimLimits { cpu_millis: 20, ..limits() }).run_last(ask);
+    ask.spec.argv.extend(std::iter::repeat_n("\u{1}".repeat(100_000), 9));
+    let ran = server.claimed().run_last(ask);
     let evidence = ran.exited(0);
     assert!(evidence.cpu_wait_us <= evidence.wall_time_us, "{evidence:?}");
 }
@@ -258,21 +282,12 @@ fn a_job_that_keeps_itself_waiting_was_not_kept_waiting() {
 #[test]
 fn a_job_that_others_keep_waiting_says_so() {
     let mut server = Forkserver::start();
-    // Whoever spins beside it, on its CPU and outside of its leaf.
-    let mut neighbours: Vec<_> = (0..3)
-        .map(|_| {
-            let mut spin = std::process::Command::new("/usr/bin/taskset");
-            spin.args(["-c", "0", "/bin/sh", "-c", "while :; do :; done"]).spawn().expect("spins")
-        })
-        .collect();
+    let busy = Neighbours::spin(3, "0");
     let script = format!("syscall({}, 0, 8, $m = pack('Q', 1)) >= 0 or die; 1 while 1", libc::SYS_sched_setaffinity);
     let mut ask = perl(&script);
     ask.wall_time_ms = 400;
     let ran = server.claimed().run_last(ask);
-    for neighbour in &mut neighbours {
-        neighbour.kill().expect("kill");
-        neighbour.wait().expect("wait");
-    }
+    drop(busy);
     let evidence = ran.evidence();
     assert!(evidence.cpu_wait_us >= evidence.wall_time_us / 10, "{evidence:?}");
 }
