@@ -26,7 +26,7 @@ use rustix::fs::{FileType, Gid, Uid, fchown, fstat};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// For each wait on our own set-up work, and on the kernel to finish a kill.
+/// For each wait on our own set-up work.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How soon to look again whether a leaf is empty or can be removed.
 const RETRY: Duration = Duration::from_millis(1);

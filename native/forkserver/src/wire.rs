@@ -31,6 +31,7 @@
 //! The forkserver dies with the *process* that started it, whichever thread that was.
 
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Version of this protocol; a peer with another one is refused.
 pub const VERSION: u32 = 1;
@@ -40,6 +41,10 @@ pub const CONTROL_FD: i32 = 3;
 pub const MAX_PACKET: usize = 64 * 1024;
 /// Largest [`ExecSpec`] document in its memfd: arguments and environment are bounded by the job document (2 MiB), base64 and JSON escapes included.
 pub const MAX_EXEC_SPEC: usize = 16 * 1024 * 1024;
+
+/// How long the kernel may take to finish a kill before the sandbox fails as one that doesn't die. The program's end is decided
+/// by then, and nobody else waits for it; a job can make it last: 2 GiB of page tables take the kernel several seconds.
+pub const DEATH_PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, tag = "kind")]

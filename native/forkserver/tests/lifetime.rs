@@ -371,3 +371,52 @@ fn the_forkserver_keeps_few_capabilities_and_no_group() {
     assert_eq!((line("CapInh:"), line("CapAmb:")), ("0000000000000000".into(), "0000000000000000".into()));
     assert_eq!((line("Groups:"), line("Threads:")), (String::new(), "1".into()));
 }
+
+/// Holds processes in a group of the v1 freezer, where even SIGKILL has to wait.
+struct Ice {
+    hierarchy: tempfile::TempDir,
+    group: std::path::PathBuf,
+}
+
+impl Ice {
+    fn freeze(pids: &[String]) -> Ice {
+        let hierarchy = tempfile::tempdir().expect("directory");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "cgroup", "-o", "freezer", "freezer"]).arg(hierarchy.path());
+        assert!(mount.status().expect("mount").success());
+        let group = hierarchy.path().join(format!("bullpen-test-{}", std::process::id()));
+        fs::create_dir(&group).expect("group");
+        for pid in pids {
+            fs::write(group.join("cgroup.procs"), pid).expect("enter");
+        }
+        fs::write(group.join("freezer.state"), "FROZEN").expect("freeze");
+        Ice { hierarchy, group }
+    }
+
+    fn thaw(&self) {
+        fs::write(self.group.join("freezer.state"), "THAWED").expect("thaw");
+    }
+}
+
+impl Drop for Ice {
+    fn drop(&mut self) {
+        self.thaw();
+        eventually(Duration::from_secs(5), "the group is empty", || fs::remove_dir(&self.group).is_ok());
+        let _ = Command::new("umount").arg(self.hierarchy.path()).status();
+    }
+}
+
+#[test]
+fn a_slow_death_does_not_change_what_it_is_called() {
+    let mut server = Forkserver::start();
+    let sandbox = server.claimed();
+    let streams = sandbox.start(0, true, &shell("sleep 1000"));
+    assert!(matches!(sandbox.server.receive().0, Event::Started { .. }));
+    let ice = Ice::freeze(&members(sandbox.server));
+    sandbox.kill(Cause::Cancelled);
+    // As long as tearing down large page tables takes.
+    std::thread::sleep(Duration::from_millis(6_000));
+    ice.thaw();
+    assert_eq!(sandbox.finish(streams).evidence().cause, Cause::Cancelled);
+    sandbox.deprovision();
+}

@@ -1,10 +1,10 @@
 //! The way out: kill, wait until all is dead, say how it ended, remove.
 
-use super::{Outgoing, PATIENCE, RETRY, Sandbox, State};
+use super::{Outgoing, RETRY, Sandbox, State};
 use crate::clock::{after, boottime};
 use crate::host::Host;
 use crate::step::{At, Failure, Step};
-use forkserver::wire::{Cause, Event};
+use forkserver::wire::{Cause, DEATH_PATIENCE, Event};
 use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 
@@ -27,7 +27,7 @@ impl Sandbox {
             return Ok(());
         }
         self.watch.restart();
-        self.deadline = Some(after(PATIENCE));
+        self.deadline = Some(after(DEATH_PATIENCE));
         let Some(init) = &self.parts.init else {
             (self.state, self.retry) = (State::Emptying, Some(boottime()));
             return Ok(());
@@ -91,7 +91,7 @@ impl Sandbox {
     }
 
     pub(super) fn remove(&mut self, host: &Host, out: &mut Outgoing) {
-        (self.state, self.deadline) = (State::Removing, Some(after(PATIENCE)));
+        (self.state, self.deadline) = (State::Removing, Some(after(DEATH_PATIENCE)));
         self.watch.restart();
         (self.parts.workspace, self.parts.oom) = (None, None);
         self.try_remove(host, out);

@@ -1,6 +1,6 @@
 //! What init tells, and what becomes of the sandbox by it.
 
-use super::{Outgoing, PATIENCE, Sandbox, State};
+use super::{Outgoing, Sandbox, State};
 use crate::channel::{self, Received};
 use crate::clock::after;
 use crate::host::Host;
@@ -9,7 +9,7 @@ use crate::provision;
 use crate::readback;
 use crate::report::{Executing, Order, Report};
 use crate::step::{At, Failure, Step};
-use forkserver::wire::{Cause, Event, ExitStatus};
+use forkserver::wire::{Cause, DEATH_PATIENCE, Event, ExitStatus};
 use rustix::net::RecvFlags;
 use rustix::process::{WaitOptions, waitpid};
 use std::os::fd::OwnedFd;
@@ -43,6 +43,7 @@ impl Sandbox {
         self.on_report(host, buffer, out);
         let Some(init) = self.parts.init.take() else { return };
         if !self.is_ending() {
+            self.deadline = Some(after(DEATH_PATIENCE));
             let cause = match &mut self.exec {
                 Some(_) => self.conclude(Cause::InitDied),
                 None => Err(Failure::new(Step::InitDied, libc::ESRCH)),
@@ -132,7 +133,7 @@ impl Sandbox {
         if exec.asked.last || exec.is_concluded() {
             return self.end(Cause::Exit);
         }
-        (self.state, self.deadline) = (State::Clearing, Some(after(PATIENCE)));
+        (self.state, self.deadline) = (State::Clearing, Some(after(DEATH_PATIENCE)));
         self.parts.init()?.order(&Order::Clear, &[])
     }
 

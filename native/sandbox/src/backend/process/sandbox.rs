@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forkserver::wire::{Cause, ClaimLimits, Event, Evidence, ExecSpec, Layer, Request, SandboxPlan};
+use forkserver::wire::{
+    Cause, ClaimLimits, DEATH_PATIENCE, Event, Evidence, ExecSpec, Layer, Request, SandboxPlan,
+};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
@@ -14,10 +16,10 @@ use super::link::Link;
 use super::socket::Arrival;
 use crate::backend::{Answer, BackendError, Launch, Program, Sandbox, Stop};
 
-/// How long the forkserver may take to answer.
+/// How long the forkserver may take to answer, beyond what it waits for itself.
 const ANSWER: Duration = Duration::from_secs(15);
 /// How long after a program's own wall-time limit its end must have been reported.
-const OVERTIME: Duration = Duration::from_secs(15);
+const OVERTIME: Duration = ANSWER.saturating_add(DEATH_PATIENCE);
 
 /// A sandbox that the forkserver holds.
 pub struct Place {
@@ -165,8 +167,15 @@ async fn finish(link: Arc<Link>, mut events: UnboundedReceiver<Arrival>, id: u64
 }
 
 async fn answer(events: &mut UnboundedReceiver<Arrival>, request: &'static str) -> Result<Arrival, BackendError> {
-    let arrival = timeout(ANSWER, events.recv()).await.map_err(|_| BackendError::Silent(request))?;
+    let arrival = timeout(patience(request), events.recv()).await.map_err(|_| BackendError::Silent(request))?;
     arrival.ok_or(BackendError::Died)
+}
+
+fn patience(request: &str) -> Duration {
+    match request {
+        "Exec" | "Deprovision" => ANSWER + DEATH_PATIENCE,
+        _ => ANSWER,
+    }
 }
 
 fn unexpected(request: &'static str, event: Event) -> BackendError {
