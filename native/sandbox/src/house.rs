@@ -93,6 +93,7 @@ fn unproven(message: &str) -> Offer {
     let layer = |(layer, _): (&str, &str)| ProbedLayer {
         layer: layer.to_owned(),
         held: false,
+        tried: true,
         value: None,
         message: Some(message.to_owned()),
         remedy: None,

@@ -37,6 +37,8 @@ pub fn needed() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub struct ProbedLayer {
     pub layer: String,
     pub held: bool,
+    /// False where another layer's failure came first, so that nobody can say whether it would hold.
+    pub tried: bool,
     /// What it was set to or read back as.
     pub value: Option<String>,
     /// Why it doesn't hold.
@@ -71,7 +73,10 @@ pub fn choose(policy: &Policy, offer: &Offer) -> Result<String, Missing> {
 fn lack(policy: &Policy, backend: &str, offer: &Offer) -> Option<Missing> {
     let Some(layers) = offer.get(backend) else { return Some(not_offered(backend)) };
     let lacks = |layer: &str| !layers.iter().any(|one| one.held && one.layer == layer);
-    let needed = needed().find(|(layer, _)| lacks(layer)).map(|(layer, rule)| (layer.to_owned(), rule));
+    let failed = |layer: &str| !layers.iter().any(|one| one.layer == layer && !one.tried);
+    let lacking = || needed().filter(|(layer, _)| lacks(layer));
+    let needed = lacking().find(|(layer, _)| failed(layer)).or_else(|| lacking().next());
+    let needed = needed.map(|(layer, rule)| (layer.to_owned(), rule));
     let required = || policy.require.iter().find(|layer| lacks(layer)).map(|layer| (layer.clone(), "policy.require"));
     let (layer, rule) = needed.or_else(required)?;
     let probed = layers.iter().find(|one| one.layer == layer);
@@ -93,6 +98,7 @@ mod tests {
         let layer = |(name, _): (&str, &str)| ProbedLayer {
             layer: name.to_owned(),
             held: name != except,
+            tried: true,
             value: None,
             message: (name == except).then(|| "not on this host".to_owned()),
             remedy: None,
@@ -110,6 +116,15 @@ mod tests {
         for (layer, _) in needed() {
             assert_eq!(choose(&defaults::policy(), &holding(layer)).map_err(|m| m.layer), Err(layer.to_owned()));
         }
+    }
+
+    #[test]
+    fn the_layer_that_failed_is_named_and_not_those_that_were_not_reached() {
+        let mut offer = holding("cgroup-pids");
+        for layer in offer.get_mut("process").into_iter().flatten().filter(|layer| layer.held) {
+            (layer.held, layer.tried) = (false, false);
+        }
+        assert_eq!(choose(&defaults::policy(), &offer).map_err(|m| m.layer), Err("cgroup-pids".to_owned()));
     }
 
     #[test]

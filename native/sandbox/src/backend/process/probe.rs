@@ -3,6 +3,7 @@
 //! program's posture agrees.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use forkserver::wire::{Layer, Posture};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -16,6 +17,8 @@ use crate::failure::Failure;
 use crate::plan;
 use crate::policy::layers::{self, ProbedLayer};
 
+/// How many deaths of forkservers a probe survives: somebody kills one, or the host can't run it at all.
+const TRIES: u32 = 4;
 const ROOT_REMEDY: &str =
     "run the worker as root on a Linux 5.15 or later kernel, outside of a container that drops CAP_SYS_ADMIN";
 const CGROUP_REMEDY: &str = "supported now: hosts with the cgroup v1 controllers memory, pids, cpu and cpuacct (boot with systemd.unified_cgroup_hierarchy=0)";
@@ -32,16 +35,33 @@ impl Process {
         let missing = &self.hierarchies.missing;
         if !missing.is_empty() {
             let why = |layer: &str| missing.iter().find(|(name, _)| *name == layer).map(|(_, why)| why.clone());
-            let layers =
-                report(|layer| Err(why(layer).unwrap_or_else(|| "not tried: control groups are missing".to_owned())));
+            let untried = || Lack::NotTried("not tried: control groups are missing".to_owned());
+            let layers = report(|layer| Err(why(layer).map_or_else(untried, Lack::Failed)));
             return Probed { layers, clean: true };
         }
-        match self.look(slot).await {
+        match self.look_again_after_a_death(slot).await {
             Ok(seen) => Probed {
-                layers: report(|layer| seen.verdict(layer, &self.settings.instance, self.settings.uids)),
+                layers: report(|layer| {
+                    seen.verdict(layer, &self.settings.instance, self.settings.uids).map_err(Lack::Failed)
+                }),
                 clean: true,
             },
             Err(error) => Probed { layers: report(|layer| Err(blame(layer, &error))), clean: error.is_clean() },
+        }
+    }
+
+    /// A forkserver that dies while the host is tried out says nothing about the host.
+    async fn look_again_after_a_death(&self, slot: u32) -> Result<Seen, BackendError> {
+        let mut deaths = 0;
+        loop {
+            match self.look(slot).await {
+                Err(BackendError::Died) if deaths < TRIES => deaths += 1,
+                Err(BackendError::Resting(ms)) if deaths < TRIES => {
+                    deaths += 1;
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                }
+                seen => return seen,
+            }
         }
     }
 
@@ -91,26 +111,41 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), BackendError> {
     pipe_with(PipeFlags::CLOEXEC).map_err(BackendError::system("pipe2"))
 }
 
-fn report(verdict: impl Fn(&str) -> Result<Option<String>, String>) -> Vec<ProbedLayer> {
+/// Why a layer can't be counted on, in words.
+enum Lack {
+    Failed(String),
+    /// Another one's failure came first.
+    NotTried(String),
+}
+
+fn report(verdict: impl Fn(&str) -> Result<Option<String>, Lack>) -> Vec<ProbedLayer> {
     let one = |(layer, _): (&str, &str)| {
         let verdict = verdict(layer);
         let remedy = if layer.starts_with("cgroup-") { CGROUP_REMEDY } else { ROOT_REMEDY };
+        let (value, failed, untried) = match verdict {
+            Ok(value) => (value, None, None),
+            Err(Lack::Failed(why)) => (None, Some(why), None),
+            Err(Lack::NotTried(why)) => (None, None, Some(why)),
+        };
         ProbedLayer {
             layer: layer.to_owned(),
-            held: verdict.is_ok(),
-            remedy: verdict.is_err().then(|| remedy.to_owned()),
-            message: verdict.as_ref().err().cloned(),
-            value: verdict.ok().flatten(),
+            held: failed.is_none() && untried.is_none(),
+            tried: untried.is_none(),
+            value,
+            remedy: failed.is_some().then(|| remedy.to_owned()),
+            message: failed.or(untried),
         }
     };
     layers::needed().map(one).collect()
 }
 
 /// What a failed attempt means for one layer: the one that it names does not hold, the others were not reached.
-fn blame(layer: &str, error: &BackendError) -> String {
+fn blame(layer: &str, error: &BackendError) -> Lack {
     match error {
-        BackendError::Step { layer: Some(named), .. } if named != layer => format!("not tried: {named} does not hold"),
-        other => other.to_string(),
+        BackendError::Step { layer: Some(named), .. } if named != layer => {
+            Lack::NotTried(format!("not tried: {named} does not hold"))
+        }
+        other => Lack::Failed(other.to_string()),
     }
 }
 
