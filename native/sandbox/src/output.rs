@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use forkserver::wire::Cause;
 use rustix::io::Errno;
@@ -20,6 +21,9 @@ use crate::plan::Phase;
 
 /// How much is read at a time.
 const CHUNK: usize = 64 * 1024;
+/// How long after a chunk the next one of a stream is read whose bytes are no longer kept: some 60 MiB a second. More would
+/// only take CPU time from other jobs, for bytes that are counted and thrown away.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What was kept of one stream, and how much there was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -129,8 +133,7 @@ impl Drain {
                 Ok(0) => return self.kept,
                 Ok(count) => {
                     self.take(&buffer[..count]);
-                    // A flood must not keep other jobs' streams waiting.
-                    tokio::task::yield_now().await;
+                    self.give_way(&mut dead).await;
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
                     tokio::select! {
@@ -143,6 +146,17 @@ impl Drain {
         }
         self.drain_what_is_left(&mut buffer);
         self.kept
+    }
+
+    /// A flood must not keep other jobs' streams waiting.
+    async fn give_way(&self, dead: &mut watch::Receiver<bool>) {
+        if !self.overflowed {
+            return tokio::task::yield_now().await;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            _ = dead.changed() => {}
+        }
     }
 
     /// Nobody is left who could write. Whatever is in the pipe is read from it directly: the runtime may not have heard of
@@ -219,6 +233,14 @@ mod tests {
     #[tokio::test]
     async fn truncation_keeps_the_first_bytes_and_counts_all() {
         assert_eq!(written(500_000, 10, Overflow::Truncate).await, (Kept { bytes: vec![b'x'; 10], total: 500_000 }, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_kept_is_read_at_a_bounded_rate() {
+        let (bytes, begun) = (8 << 20, std::time::Instant::now());
+        assert_eq!(written(bytes, 10, Overflow::Truncate).await.0.total, bytes as u64);
+        // 128 chunks, less what lies in the pipe at the end.
+        assert!(begun.elapsed() >= Duration::from_millis(120), "{:?}", begun.elapsed());
     }
 
     #[tokio::test]
