@@ -21,12 +21,12 @@ use crate::limits;
 use crate::provision::{self, Parts};
 use crate::report::Order;
 use crate::step::{At, Failure, Step};
-use forkserver::wire::{Cause, ClaimLimits, Event, SandboxPlan};
+use forkserver::wire::{Cause, ClaimLimits, Event, START_PATIENCE, SandboxPlan};
 use rustix::fs::{FileType, Gid, Uid, fchown, fstat};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// For each wait on our own set-up work.
+/// For building the place, which no job's limits hold up.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How soon to look again whether a leaf is empty or can be removed.
 const RETRY: Duration = Duration::from_millis(1);
@@ -128,8 +128,7 @@ impl Sandbox {
             give_pipe(fd, self.uid)?;
         }
         self.exec = Some(Exec::begin(asked, self.parts.leaf()?)?);
-        self.state = State::Starting;
-        self.deadline = Some(after(PATIENCE));
+        (self.state, self.deadline) = (State::Starting, Some(after(START_PATIENCE)));
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
         self.parts.init()?.order(&Order::Run, &fds)
     }

@@ -42,6 +42,9 @@ pub const MAX_PACKET: usize = 64 * 1024;
 /// Largest [`ExecSpec`] document in its memfd: arguments and environment are bounded by the job document (2 MiB), base64 and JSON escapes included.
 pub const MAX_EXEC_SPEC: usize = 16 * 1024 * 1024;
 
+/// How long the set-up of a program may take. It runs on the job's own share of a CPU: its largest document takes some 20 ms of CPU,
+/// which is 2 s of the smallest share, on a machine that does nothing else.
+pub const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long the kernel may take to finish a kill before the sandbox fails as one that doesn't die. The program's end is decided
 /// by then, and nobody else waits for it; a job can make it last: 2 GiB of page tables take the kernel several seconds.
 pub const DEATH_PATIENCE: Duration = Duration::from_secs(60);

@@ -384,7 +384,7 @@ impl Ice {
         let mut mount = Command::new("mount");
         mount.args(["-t", "cgroup", "-o", "freezer", "freezer"]).arg(hierarchy.path());
         assert!(mount.status().expect("mount").success());
-        let group = hierarchy.path().join(format!("bullpen-test-{}", std::process::id()));
+        let group = hierarchy.path().join(format!("bullpen-test-{}", pids[0]));
         fs::create_dir(&group).expect("group");
         for pid in pids {
             fs::write(group.join("cgroup.procs"), pid).expect("enter");
@@ -404,6 +404,19 @@ impl Drop for Ice {
         eventually(Duration::from_secs(5), "the group is empty", || fs::remove_dir(&self.group).is_ok());
         let _ = Command::new("umount").arg(self.hierarchy.path()).status();
     }
+}
+
+#[test]
+fn a_slow_start_is_a_start() {
+    let mut server = Forkserver::start();
+    let sandbox = server.claimed();
+    let ice = Ice::freeze(&members(sandbox.server));
+    let streams = sandbox.start(0, true, &shell("exit 3"));
+    // As a small share of a busy CPU would hold it up.
+    std::thread::sleep(Duration::from_millis(5_500));
+    ice.thaw();
+    sandbox.finish(streams).exited(3);
+    sandbox.deprovision();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forkserver::wire::{
-    Cause, ClaimLimits, DEATH_PATIENCE, Event, Evidence, ExecSpec, Layer, Request, SandboxPlan,
+    Cause, ClaimLimits, DEATH_PATIENCE, Event, Evidence, ExecSpec, Layer, Request, START_PATIENCE, SandboxPlan,
 };
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -173,7 +173,9 @@ async fn answer(events: &mut UnboundedReceiver<Arrival>, request: &'static str) 
 
 fn patience(request: &str) -> Duration {
     match request {
-        "Exec" | "Deprovision" => ANSWER + DEATH_PATIENCE,
+        // One that can't be executed is told when all of it is dead.
+        "Exec" => ANSWER + START_PATIENCE + DEATH_PATIENCE,
+        "Deprovision" => ANSWER + DEATH_PATIENCE,
         _ => ANSWER,
     }
 }
