@@ -7,10 +7,14 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 const STACK: u64 = 8 * 1024 * 1024;
 /// Signals that may be queued: enough for real-time signals and timers, little enough not to matter as kernel memory.
 const PENDING_SIGNALS: u64 = 1024;
+/// No core dump, and no program of the host's that is fed one. With a limit of 0 the kernel still starts a handler that
+/// `core_pattern` names after a `|`, as root and outside of the sandbox; with exactly 1 it starts none (`fs/coredump.c`: "cprm.limit
+/// of 1 here as a special value"), and a file of 1 byte is below what it writes.
+pub const CORE: u64 = 1;
 
 pub fn apply(open_files: u64, file_size_bytes: u64) -> Result<(), Errno> {
     let limits = [
-        (Resource::Core, 0),
+        (Resource::Core, CORE),
         (Resource::Nofile, open_files),
         (Resource::Fsize, file_size_bytes),
         (Resource::Stack, STACK),

@@ -1,6 +1,7 @@
 //! From an ordinary program to the forkserver: a sealed copy, no groups, own pid and mount namespaces, few capabilities.
 
 use crate::capabilities;
+use crate::rlimits::CORE;
 use crate::step::{At, Failure, Step};
 use crate::sys::{self, Strings};
 use forkserver::wire::CONTROL_FD;
@@ -73,7 +74,7 @@ pub fn settle(control: &OwnedFd) -> Result<(), Failure> {
     umask(Mode::from_raw_mode(0o022));
     // A dropped slot uid with root's group 0 could read the host's 0640 root:root files.
     set_thread_groups(&[]).at(Step::ClearGroups)?;
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let none = Rlimit { current: Some(CORE), maximum: Some(CORE) };
     setrlimit(Resource::Core, none).at(Step::OwnCapabilities)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::OwnCapabilities)
 }

@@ -223,6 +223,14 @@ fn files_and_descriptors_have_their_limits() {
 }
 
 #[test]
+fn a_crash_starts_no_handler_of_the_hosts() {
+    let mut server = Forkserver::start();
+    let ran = server.run(&["grep", "^Max core file size", "/proc/self/limits"]);
+    // Soft and hard: 0 would start what `core_pattern` pipes to.
+    assert_eq!(ran.stdout.split_whitespace().skip(4).collect::<Vec<_>>(), ["1", "1", "bytes"], "{}", ran.stdout);
+}
+
+#[test]
 fn a_program_that_dies_by_itself_first_is_not_a_limit() {
     let mut server = Forkserver::start();
     let mut ask = shell("kill -9 $$");
