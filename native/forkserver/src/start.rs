@@ -6,7 +6,7 @@ use crate::step::{At, Failure, Step};
 use crate::sys::{self, Strings};
 use forkserver::wire::CONTROL_FD;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create, open};
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fchmod, fcntl_add_seals, fcntl_get_seals, memfd_create, open};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::net::{SocketType, sockopt::socket_type};
@@ -52,6 +52,8 @@ pub fn run_from_sealed_copy() -> Result<(), Failure> {
     let mut writer = std::fs::File::from(copy);
     std::io::copy(&mut std::fs::File::from(own), &mut writer).at(Step::SealedCopy)?;
     let copy = OwnedFd::from(writer);
+    // Ours alone: a sandbox that names its init's `/proc/self/exe` as its program gets EACCES.
+    fchmod(&copy, Mode::RUSR | Mode::XUSR).at(Step::SealedCopy)?;
     fcntl_add_seals(&copy, SEALS).at(Step::SealedCopy)?;
     let name = Strings::new(vec![c"bullpen-forkserver".to_owned()]);
     Err(Failure::new(Step::SealedCopy, sys::execute_file(&copy, &name, &Strings::new(Vec::new())).raw_os_error()))

@@ -63,6 +63,9 @@ fn what_cannot_be_executed_says_why() {
     assert_exec_failed(&server.run(&["/etc/passwd"]), libc::EACCES);
     assert_exec_failed(&server.run(&["/usr"]), libc::EACCES);
     assert_exec_failed(&server.run(&["/usr/bin/env/x"]), libc::ENOTDIR);
+    // What runs until then is the forkserver's own program.
+    assert_exec_failed(&server.run(&["/proc/self/exe"]), libc::EACCES);
+    assert_exec_failed(&server.run(&["/proc/thread-self/exe"]), libc::EACCES);
     // No shell is tried on a file that isn't a program.
     let sandbox = server.claimed();
     sandbox.put("script", b"echo no\n");
