@@ -37,19 +37,19 @@ export const DEFAULT_POLICY = {
   require: ['seccomp'],
 } satisfies Required<Policy>;
 
-/** Most of each limit where the operator sets no ceiling. */
+/** Most of each limit where the operator sets no ceiling. Whatever they allow fits into one result document. */
 export const DEFAULT_CEILING_LIMITS: Required<CeilingLimits> = {
   wallTimeMs: 600_000,
   cpuTimeMs: 600_000,
   memoryBytes: 4_294_967_296,
   processes: 1024,
   cpuMillis: 8000,
-  outputBytes: 67_108_864,
+  outputBytes: 16_777_216,
   diskBytes: 1_073_741_824,
   inodes: 1_000_000,
   openFiles: 4096,
   artifacts: 1024,
-  artifactBytes: 268_435_456,
+  artifactBytes: 67_108_864,
 };
 
 /** The configuration of a worker that has none: no host path, no network, nothing warm. */

@@ -1333,7 +1333,7 @@ export interface CeilingLimits {
    */
   cpuMillis?: number;
   /**
-   * Most that a policy may ask for as limits.outputBytes, in bytes. 0 to 1073741824. Default: 67108864.
+   * Most that a policy may ask for as limits.outputBytes, in bytes. A result above 256 MiB is failed{result, too-large}. 0 to 1073741824. Default: 16777216 (16 MiB).
    */
   outputBytes?: number;
   /**
@@ -1353,7 +1353,7 @@ export interface CeilingLimits {
    */
   artifacts?: number;
   /**
-   * Most that a policy may ask for as limits.artifactBytes, in bytes. 0 to 1073741824. Default: 268435456.
+   * Most that a policy may ask for as limits.artifactBytes, in bytes. A result above 256 MiB is failed{result, too-large}. 0 to 1073741824. Default: 67108864 (64 MiB).
    */
   artifactBytes?: number;
 }

@@ -21,7 +21,15 @@ export interface RunContext {
 
 /** What this host can do: each layer tried by use, each runtime's interpreter looked up. */
 export interface Probe {
-  layers: { layer: string; held: boolean; value: string | null; message: string | null; remedy: string | null }[];
+  layers: {
+    layer: string;
+    held: boolean;
+    /** False where another layer's failure came first. */
+    tried: boolean;
+    value: string | null;
+    message: string | null;
+    remedy: string | null;
+  }[];
   runtimes: { name: string; ok: boolean; message: string | null }[];
 }
 
@@ -53,7 +61,7 @@ export interface SandboxEngine {
 }
 
 interface NativeExecution {
-  wait(): Promise<string>;
+  wait(): Promise<Buffer>;
   kill(reason: string): void;
 }
 
@@ -94,7 +102,7 @@ export class Engine implements SandboxEngine {
     const bytes = Buffer.from(job.buffer, job.byteOffset, job.byteLength);
     const execution = this.#native.run(bytes, JSON.stringify(context));
     return {
-      wait: async () => JSON.parse(await execution.wait()) as Result,
+      wait: async () => JSON.parse((await execution.wait()).toString('utf8')) as Result,
       kill: (reason) => execution.kill(reason),
     };
   }

@@ -7,6 +7,7 @@ import type { Outcome } from '../schemas/types.ts';
 const FINAL_STEPS: ReadonlySet<string> = new Set([
   'document', // the stored document is not the one that was accepted
   'inputs', // a blob is missing or altered
+  'result', // it does not fit into a document
 ]);
 
 /** Whether a job that ended like this, in its `epoch`-th of `attempts` attempts, goes back to the queue. */

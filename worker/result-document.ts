@@ -53,6 +53,18 @@ export function failure(step: string, code: string, message: string): Failed {
   return { kind: 'failed', step, code, message: cut(message, 1000) };
 }
 
+/**
+ * What an error of the native layer, or in reading its answer, is to the tenant: a result that no string can hold is too
+ * large, anything else a defect of ours.
+ */
+export function engineFailure(error: unknown): Failed {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  if (error instanceof RangeError || code === 'ERR_STRING_TOO_LONG') {
+    return failure('result', 'too-large', 'the result is larger than this worker can hand on');
+  }
+  return failure('engine', 'refused', 'the native layer refused to run the job');
+}
+
 function cut(text: string, length: number): string {
   return Array.from(text).slice(0, length).join('');
 }

@@ -6,7 +6,7 @@ import type { Job, Result } from '../schemas/types.ts';
 import type { Begun } from './begin-job.ts';
 import type { Running } from './executions.ts';
 import { InputError, withInputs } from './inputs.ts';
-import { failure, type OwnOutcome, rejection, resultWithoutRun } from './result-document.ts';
+import { engineFailure, type OwnOutcome, rejection, resultWithoutRun } from './result-document.ts';
 import type { Workplace } from './workplace.ts';
 
 const RETRY_MS = 250;
@@ -50,6 +50,6 @@ async function fetchInputs(
 
 function outcomeOf(error: unknown, { log }: Workplace): OwnOutcome {
   if (error instanceof InputError) return error.outcome;
-  log.error({ err: error }, 'the native layer refused a run');
-  return failure('engine', 'refused', 'the native layer refused to run the job');
+  log.error({ err: error }, 'the native layer refused a run, or its answer can not be read');
+  return engineFailure(error);
 }

@@ -31,6 +31,11 @@ export class RedisUnfitError extends Error {
   readonly code = 'redis-unfit';
 }
 
+/** This host doesn't hold every layer, so no job could be run here; the message names the layers and their remedies. */
+export class HostUnfitError extends Error {
+  readonly code = 'host-unfit';
+}
+
 /** One worker of one queue. */
 export class WorkerService {
   readonly #ground: Ground;
@@ -55,6 +60,7 @@ export class WorkerService {
     const named = log.child({ worker: leased.lease.instance, queue: settings.queue });
     for (const unclean of leased.lease.unclean) named.warn({ unclean }, 'a dead worker left what could not be removed');
     const probe = await leased.engine.probe();
+    await refuseUnfitHost(probe, leased);
     report(probe, named);
     const spool = await Spool.open(spoolDirectory(settings.runDir, leased.lease.instance));
     const connections = openConnections(settings.redis, named);
@@ -213,10 +219,18 @@ interface Offered {
 }
 
 /** Jobs that need what does not hold end `unavailable`; the operator hears of it here. */
-function report({ layers, runtimes }: Probe, log: Log): void {
-  for (const { layer, held, message, remedy } of layers) {
-    if (!held) log.warn({ layer, reason: message, remedy }, 'a layer does not hold on this host');
-  }
+/** A worker doesn't join a queue to refuse every job of it. */
+async function refuseUnfitHost({ layers }: Probe, leased: LeasedEngine): Promise<void> {
+  const missing = layers.filter(({ held, tried }) => tried && !held);
+  if (missing.length === 0) return;
+  await leased.engine.close();
+  const lines = missing.map(
+    ({ layer, message, remedy }) => `${layer}: ${message ?? 'does not hold'}. Remedy: ${remedy}`,
+  );
+  throw new HostUnfitError(`this host does not hold what every job needs. ${lines.join('; ')}`);
+}
+
+function report({ runtimes }: Probe, log: Log): void {
   for (const { name, ok, message } of runtimes) {
     if (!ok) log.warn({ runtime: name, reason: message }, 'a runtime does not work on this host');
   }

@@ -30,8 +30,8 @@ export class Engine {
 /** One job under way. Dropping it, or a promise of it, cancels nothing. */
 export class Execution {
   private constructor();
-  /** The result document. */
-  wait(): Promise<string>;
+  /** The result document's bytes. May be called again, and gives the same. */
+  wait(): Promise<Buffer>;
   /** Ends the job: `cancelled`, `drain` or `lock-lost`. The first reason wins; after the end it does nothing. */
   kill(reason: string): void;
   /** The next piece of live output, `{stream, step, offset, base64}`, or null when there is none now. */

@@ -2,10 +2,10 @@
 
 import { newUid } from '../../protocol/uid.ts';
 import { type Issue, parseJob, RUN_MAX_BYTES } from '../../schemas/parse.ts';
-import type { Job, Result } from '../../schemas/types.ts';
+import type { Job, OutcomeKind, Result } from '../../schemas/types.ts';
 import { loadSettings, type Settings } from '../config.ts';
 import { forOneJob, type LeasedEngine, openEngine } from '../lease.ts';
-import { failure, type OwnOutcome, rejection, resultWithoutRun } from '../result-document.ts';
+import { engineFailure, failure, type OwnOutcome, rejection, resultWithoutRun } from '../result-document.ts';
 import { exitCodeOf, programExitCode } from './exit-code.ts';
 import { Interruption } from './interruption.ts';
 import { behaveAsProgram, printLine, readDocument } from './streams.ts';
@@ -30,11 +30,22 @@ export async function runDocument({ file, config, containment, json }: RunArgume
   const document = await readDocument(file, RUN_MAX_BYTES);
   const result = await resultOf(document, { settings, containment, interruption });
   if (json) {
-    await printLine(JSON.stringify(result));
-    return exitCodeOf(result.outcome.kind);
+    const { text, kind } = printable(result);
+    await printLine(text);
+    return exitCodeOf(kind);
   }
   await behaveAsProgram(result);
   return programExitCode(result.outcome, interruption.signal);
+}
+
+/** The document's one line. A result that no string can hold gives way to one that says so. */
+function printable(result: Result): { text: string; kind: OutcomeKind } {
+  try {
+    return { text: JSON.stringify(result), kind: result.outcome.kind };
+  } catch (error) {
+    const instead = resultWithoutRun(result, engineFailure(error));
+    return { text: JSON.stringify(instead), kind: instead.outcome.kind };
+  }
 }
 
 interface Circumstances {
@@ -65,6 +76,9 @@ async function resultOf(document: Uint8Array, { settings, containment, interrupt
     const execution = engine.run(bytes, { ...subject, epoch: 1, queuedUs: 0, worker: lease.instance });
     interruption.whenInterrupted(() => execution.kill('cancelled'));
     return await execution.wait();
+  } catch (error) {
+    process.stderr.write(`bullpen-worker: ${error instanceof Error ? error.message : String(error)}\n`);
+    return without(engineFailure(error));
   } finally {
     await engine.close();
   }

@@ -24,8 +24,9 @@ export async function readDocument(file: string, maxBytes: number): Promise<Uint
 }
 
 /** Writes a line to stdout. */
-export function printLine(line: string): Promise<void> {
-  return write(process.stdout, `${line}\n`);
+export async function printLine(line: string): Promise<void> {
+  await write(process.stdout, line);
+  await write(process.stdout, '\n');
 }
 
 /** Writes the program's stdout and stderr to ours, and why it ended if it did not end by itself. */

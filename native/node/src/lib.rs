@@ -92,11 +92,12 @@ impl Engine {
 
 #[napi]
 impl Execution {
-    /// The result document. May be called again, and gives the same one.
+    /// The result document's bytes: a string of this size may be more than JavaScript has room for. May be called again,
+    /// and gives the same.
     #[napi(catch_unwind)]
-    pub fn wait<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, String>> {
+    pub fn wait<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Buffer>> {
         let execution = self.inner.clone();
-        promise(env, async move { Ok(execution.wait().await) }, |document| document)
+        promise(env, async move { Ok(execution.wait().await) }, |document| Buffer::from(document.as_slice()))
     }
 
     /// Ends the job: `cancelled`, `drain` or `lock-lost`. The first reason wins; after the end it does nothing.

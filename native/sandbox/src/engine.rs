@@ -43,6 +43,9 @@ pub enum EngineError {
     Host { step: &'static str, message: String },
 }
 
+/// How often a runtime is tried when what fails is our own, such as a forkserver that dies meanwhile.
+const TRIES: u32 = 3;
+
 /// The backends, pools and runtimes of one worker.
 pub struct Engine {
     house: Arc<House>,
@@ -50,10 +53,13 @@ pub struct Engine {
     runtime: Handle,
 }
 
+/// A result document: JSON, UTF-8.
+pub type Document = Arc<Vec<u8>>;
+
 /// One job under way.
 pub struct Execution {
     control: Arc<Control>,
-    result: watch::Receiver<Option<Arc<str>>>,
+    result: watch::Receiver<Option<Document>>,
 }
 
 impl Engine {
@@ -86,22 +92,26 @@ impl Engine {
         let job = self.runtime.spawn(run::run(self.house.clone(), job, context.clone(), control.clone()));
         self.runtime.spawn(async move {
             let document = job.await.unwrap_or_else(|_| panicked(&context));
-            publish.send_replace(Some(Arc::from(document)));
+            publish.send_replace(Some(Arc::new(document)));
             drop(entry);
         });
         Ok(Execution { control, result })
     }
 
     /// Tries every layer and every runtime by use. The answer is a JSON document
-    /// `{layers: [{layer, held, value, message, remedy}], runtimes: [{name, ok, message}]}`.
+    /// `{layers: [{layer, held, tried, value, message, remedy}], runtimes: [{name, ok, message}]}`.
     ///
     /// # Errors
     /// `Closed` after `close`.
     pub async fn probe(&self) -> Result<String, EngineError> {
         let layers: Vec<ProbedLayer> = self.house.probe().await.values().flatten().cloned().collect();
         let mut runtimes = Vec::new();
+        let all_hold = layers.iter().all(|layer| layer.held);
         for name in self.house.catalogue.runtimes.keys() {
-            runtimes.push(self.try_runtime(name).await?);
+            runtimes.push(match all_hold {
+                true => self.try_runtime(name).await?,
+                false => json!({ "name": name, "ok": false, "message": "not tried: not every layer holds" }),
+            });
         }
         Ok(json!({ "layers": layers, "runtimes": runtimes }).to_string())
     }
@@ -126,8 +136,14 @@ impl Engine {
         let job = json!({ "kind": "job", "version": 1, "runtime": name, "command": [interpreter, "--version"] });
         let context =
             json!({ "uid": null, "epoch": 0, "tenant": null, "id": null, "worker": self.house.config.instance });
-        let document = self.run(job.to_string().into_bytes(), &context.to_string())?.wait().await;
-        let result: Value = serde_json::from_str(&document).unwrap_or_default();
+        let mut result = Value::Null;
+        for _ in 0..TRIES {
+            let document = self.run(job.to_string().into_bytes(), &context.to_string())?.wait().await;
+            result = serde_json::from_slice(&document).unwrap_or_default();
+            if result["outcome"]["kind"] != "failed" {
+                break;
+            }
+        }
         let outcome = &result["outcome"];
         let ok = outcome["kind"] == "exited" && outcome.get("exec").is_none();
         let said = ["stdout", "stderr"]
@@ -139,11 +155,11 @@ impl Engine {
 }
 
 impl Execution {
-    /// Waits for the end; the result document as JSON. May be called again, and gives the same document.
-    pub async fn wait(&self) -> String {
+    /// Waits for the end; the result document. May be called again, and gives the same document.
+    pub async fn wait(&self) -> Document {
         let mut result = self.result.clone();
         let document = result.wait_for(Option::is_some).await.ok().and_then(|document| document.clone());
-        document.map(|document| document.to_string()).expect("published before its sender is dropped")
+        document.expect("published before its sender is dropped")
     }
 
     /// Ends the job: `cancelled`, `drain` or `lock-lost`. The first reason wins; after the end it does nothing.
@@ -233,7 +249,7 @@ fn parse_context(json: &str) -> Result<Context, EngineError> {
 }
 
 /// Even a defect of ours gives a job its one result.
-fn panicked(context: &Context) -> String {
+fn panicked(context: &Context) -> Vec<u8> {
     let failure = Failure::new(Step::Panic, "panic", "a defect of ours ended the job");
     Report::new(context).finish(outcome::failed(&failure))
 }

@@ -33,6 +33,8 @@ pub enum Step {
     Collect,
     /// The sandbox's own PID 1 died.
     Init,
+    /// Writing the result document.
+    Result,
     /// A defect of ours.
     Panic,
 }
@@ -67,6 +69,7 @@ impl Step {
             Step::Output => "output".to_owned(),
             Step::Collect => "collect".to_owned(),
             Step::Init => "init".to_owned(),
+            Step::Result => "result".to_owned(),
             Step::Panic => "panic".to_owned(),
         }
     }

@@ -2,17 +2,23 @@
 
 mod parts;
 
+use std::io::{self, Write};
+
 use forkserver::wire::{Evidence, Layer};
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::door::document::{JobDocument, Syscalls};
-use crate::outcome::{Attribution, Outcome};
+use crate::failure::{Failure, Step};
+use crate::outcome::{self, Attribution, Outcome};
 use crate::output::Kept;
 use crate::policy::Policy;
 use crate::workspace;
 
 use self::parts::{Artifact, BuildStep, Form, Held, Streams, Usage};
+
+/// Largest result document. Every job within the built-in ceilings stays below; JavaScript strings end at twice as much.
+const MAX_BYTES: usize = 256 << 20;
 
 /// Who runs the job, and as what: what the queue knows of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -191,13 +197,37 @@ impl Report {
         steps.chain(self.artifacts.iter().map(artifact)).sum()
     }
 
-    /// The whole document, with how it ended.
-    pub fn finish(mut self, outcome: Outcome) -> String {
+    /// The whole document, with how it ended. One that is too large says so, and nothing of what was in it.
+    pub fn finish(self, outcome: Outcome) -> Vec<u8> {
+        self.finish_within(MAX_BYTES, outcome)
+    }
+
+    fn finish_within(mut self, most: usize, outcome: Outcome) -> Vec<u8> {
+        self.finished_at = clock::now();
+        self.conclude(outcome);
+        self.document(most).unwrap_or_else(|| {
+            self.empty();
+            self.document(usize::MAX).expect("a result is plain data")
+        })
+    }
+
+    fn conclude(&mut self, outcome: Outcome) {
         self.attribution = Some(outcome.attribution());
         self.reward_safe = outcome.is_reward_safe(self.evidence.as_ref());
         self.outcome = Some(outcome);
-        self.finished_at = clock::now();
-        serde_json::to_string(&self).expect("a result is plain data")
+    }
+
+    fn empty(&mut self) {
+        (self.streams, self.build, self.artifacts) = (None, None, Vec::new());
+        let message = "the output and artifacts make a result larger than this worker hands on; lower outputBytes or artifactBytes";
+        self.conclude(outcome::failed(&Failure::new(Step::Result, "too-large", message)));
+    }
+
+    /// The document, unless it is larger than `most` bytes.
+    fn document(&self, most: usize) -> Option<Vec<u8>> {
+        let mut document = Bounded { bytes: Vec::new(), most };
+        serde_json::to_writer(&mut document, self).ok()?;
+        Some(document.bytes)
     }
 
     fn hit(&mut self, limits: &[&'static str]) {
@@ -206,5 +236,70 @@ impl Report {
                 self.limits_hit.push(limit);
             }
         }
+    }
+}
+
+/// Bytes in memory, up to a limit.
+struct Bounded {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > self.most - self.bytes.len() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::plan::Phase;
+
+    fn context() -> Context {
+        Context { uid: None, epoch: 1, tenant: None, id: None, queued_us: 0, worker: "w".to_owned() }
+    }
+
+    fn finished(bytes: usize, most: usize) -> Value {
+        let mut report = Report::new(&context());
+        let kept = || Kept { bytes: vec![b'x'; bytes], total: bytes as u64 };
+        let step = StepDone {
+            outcome: Outcome::Exited { exit_code: 0, phase: Phase::Run, exec: None },
+            stdout: kept(),
+            stderr: kept(),
+            evidence: None,
+            limits_hit: vec!["outputBytes"],
+        };
+        let outcome = report.ended(step);
+        serde_json::from_slice(&report.finish_within(most, outcome)).expect("a document")
+    }
+
+    #[test]
+    fn a_result_that_is_too_large_says_so_in_a_small_document() {
+        let result = finished(500, 1_000);
+        assert_eq!((&result["outcome"]["step"], &result["outcome"]["code"]), (&"result".into(), &"too-large".into()));
+        assert_eq!((&result["attribution"], &result["rewardSafe"]), (&"system".into(), &false.into()));
+        assert_eq!(result["limitsHit"][0], "outputBytes");
+        assert_eq!(result.get("stdout"), None);
+        assert_eq!(finished(1, 1_000)["outcome"]["kind"], "exited");
+    }
+
+    #[test]
+    fn whatever_the_built_in_ceilings_allow_fits() {
+        let most = crate::policy::defaults::ceiling().limits;
+        // Both streams of both steps, and every artifact, in base64; or as small texts, six times their size. And paths.
+        let raw = 4 * most.output_bytes + most.artifact_bytes;
+        let (contents, path) = (4 + most.artifacts, 4 * 4096);
+        assert!(raw.div_ceil(3) * 4 + contents * (64 * 1024 + path + 256) < MAX_BYTES as u64);
     }
 }

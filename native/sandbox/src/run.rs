@@ -27,7 +27,7 @@ const COLLECT_TIME: Duration = Duration::from_secs(10);
 const HEAVY: usize = 256 * 1024;
 
 /// Runs one job. Whatever happens there is a result document.
-pub async fn run(house: Arc<House>, document: Vec<u8>, context: Context, control: Arc<Control>) -> String {
+pub async fn run(house: Arc<House>, document: Vec<u8>, context: Context, control: Arc<Control>) -> Vec<u8> {
     let mut report = Report::new(&context);
     let outcome = match attempt(&house, document, &control, &mut report).await {
         Ok(outcome) => outcome,

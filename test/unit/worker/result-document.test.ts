@@ -6,7 +6,13 @@ import type { OutputStream, Result } from '../../../schemas/types.ts';
 import { mayBeginAgain } from '../../../worker/failures.ts';
 import { finishOf } from '../../../worker/finish.ts';
 import { separateLargeContent } from '../../../worker/large-content.ts';
-import { failure, type OwnOutcome, rejection, resultWithoutRun } from '../../../worker/result-document.ts';
+import {
+  engineFailure,
+  failure,
+  type OwnOutcome,
+  rejection,
+  resultWithoutRun,
+} from '../../../worker/result-document.ts';
 
 const uid = newUid();
 const subject = { id: 'a', tenant: 'acme', uid, epoch: 1, worker: 'w-test', startedAt: new Date().toISOString() };
@@ -85,6 +91,18 @@ describe('large content', () => {
     const { result, blobs } = separateLargeContent(resultWith({ build }));
     expect(result.build?.stderr.base64).toBeUndefined();
     expect(blobs).toEqual([large]);
+  });
+});
+
+describe('an error of the native layer', () => {
+  it('is a result that is too large where a string was too short for it, else a defect', () => {
+    const tooLong = Object.assign(new Error('no'), { code: 'ERR_STRING_TOO_LONG' });
+    for (const error of [tooLong, new RangeError('Invalid string length')]) {
+      expect(engineFailure(error)).toMatchObject({ kind: 'failed', step: 'result', code: 'too-large' });
+      expect(mayBeginAgain(engineFailure(error), { epoch: 1, attempts: 2 })).toBe(false);
+    }
+    expect(engineFailure(new Error('/a/path'))).toMatchObject({ step: 'engine', code: 'refused' });
+    expect(engineFailure('thrown').message).not.toContain('thrown');
   });
 });
 

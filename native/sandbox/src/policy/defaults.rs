@@ -32,7 +32,7 @@ pub fn policy() -> Policy {
     }
 }
 
-/// Most that a job may ask for where the operator sets no ceiling.
+/// Most that a job may ask for where the operator sets no ceiling. Whatever they allow fits into one result document.
 pub fn ceiling() -> Ceiling {
     Ceiling {
         limits: LimitSet {
@@ -41,12 +41,12 @@ pub fn ceiling() -> Ceiling {
             memory_bytes: 4 * GIB,
             processes: 1_024,
             cpu_millis: 8_000,
-            output_bytes: 64 * MIB,
+            output_bytes: 16 * MIB,
             disk_bytes: GIB,
             inodes: 1_000_000,
             open_files: 4_096,
             artifacts: 1_024,
-            artifact_bytes: 256 * MIB,
+            artifact_bytes: 64 * MIB,
         },
         syscalls: vec![Syscalls::Strict, Syscalls::Compatible],
         loopback: vec![Loopback::Deny, Loopback::Private],

@@ -39,7 +39,8 @@ pub struct Content {
     pub sha256: String,
 }
 
-/// Text when it is valid UTF-8, else base64.
+/// Text when it is valid UTF-8 and its form in JSON is small or no longer than base64, else base64: a control character
+/// takes six bytes in JSON.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
@@ -86,13 +87,28 @@ pub struct Held {
     pub policy_sha256: String,
 }
 
+/// Up to this many bytes in JSON a text is a text, whatever base64 would take: people read it.
+const ALWAYS_TEXT: usize = 64 * 1024;
+
 impl Form {
     pub fn of(bytes: Vec<u8>) -> Form {
+        let most = ALWAYS_TEXT.max(bytes.len().div_ceil(3) * 4);
         match String::from_utf8(bytes) {
-            Ok(text) => Form::Text(text),
+            Ok(text) if escaped(&text) <= most => Form::Text(text),
+            Ok(text) => Form::Base64(STANDARD.encode(text)),
             Err(error) => Form::Base64(STANDARD.encode(error.as_bytes())),
         }
     }
+}
+
+/// Bytes of a text in JSON, without its quotation marks.
+fn escaped(text: &str) -> usize {
+    let length = |byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(length).sum()
 }
 
 impl Streams {
@@ -133,5 +149,37 @@ impl Usage {
             memory_peak_bytes: evidence.memory_peak_bytes,
             processes_peak: evidence.processes_peak,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_text(bytes: Vec<u8>) -> bool {
+        matches!(Form::of(bytes), Form::Text(_))
+    }
+
+    #[test]
+    fn a_text_that_would_swell_in_json_is_base64() {
+        let mega = 1 << 20;
+        assert!(is_text(vec![b'x'; mega]));
+        assert!(is_text("a line of some length\n".repeat(mega / 20).into_bytes()));
+        assert!(!is_text(vec![1; mega]));
+        assert!(!is_text(vec![b'\n'; mega]));
+        assert!(!is_text(vec![0xff; 1]));
+    }
+
+    #[test]
+    fn a_small_text_stays_a_text() {
+        assert!(is_text(vec![1; ALWAYS_TEXT / 6]));
+        assert!(!is_text(vec![1; ALWAYS_TEXT / 6 + 1]));
+        assert!(is_text(vec![b'"'; ALWAYS_TEXT / 2]));
+    }
+
+    #[test]
+    fn the_length_in_json_is_what_the_document_has() {
+        let text: String = (0..0x250).filter_map(char::from_u32).collect();
+        assert_eq!(escaped(&text), serde_json::to_string(&text).expect("JSON").len() - 2);
     }
 }

@@ -81,7 +81,7 @@ impl Pen {
 
 /// The result of a job, which the schema must allow.
 pub async fn result_of(execution: &Execution) -> Value {
-    let result = serde_json::from_str(&execution.wait().await).expect("a result document");
+    let result = serde_json::from_slice(&execution.wait().await).expect("a result document");
     assert_eq!(door::check(door::Document::Result, &result), [], "{result:#}");
     result
 }
