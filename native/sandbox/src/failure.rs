@@ -81,7 +81,7 @@ impl From<BackendError> for Failure {
             // The forkserver's own words may name paths of the host; its step and errno don't.
             BackendError::Step { step, errno, layer, .. } => {
                 let code = errno_name(errno);
-                let message = format!("the sandbox could not be set up: {} ({code})", kebab(&step));
+                let message = format!("{}: {} ({code})", failed_doing(&step), kebab(&step));
                 Failure { step: Step::Sandbox(step), code, message, layer }
             }
             BackendError::Died => {
@@ -108,6 +108,18 @@ impl From<BackendError> for Failure {
                 Failure::system(Step::Forkserver, call, rustix::io::Errno::from_raw_os_error(errno))
             }
         }
+    }
+}
+
+/// What a step of the forkserver's was part of.
+fn failed_doing(step: &str) -> &'static str {
+    match step {
+        "ExecSpec" | "ChownPipe" | "ForkPayload" | "Session" | "Stdio" | "Rlimits" | "Capabilities" | "NoNewPrivs"
+        | "Landlock" | "Seccomp" | "ReadBack" | "PayloadSilent" => "the program could not be started",
+        "MemoryLimit" | "PidsLimit" | "CpuLimit" | "WorkspaceLimit" => "the job's limits could not be set",
+        "Wait" | "Evidence" => "the program's end could not be established",
+        "Quarantine" | "RemoveLeaf" => "the sandbox could not be removed",
+        _ => "the sandbox could not be set up",
     }
 }
 
@@ -149,6 +161,19 @@ mod tests {
         for (name, shown) in [("PivotRoot", "pivot-root"), ("CgroupNamespace", "cgroup-namespace"), ("Wait", "wait")] {
             assert_eq!(Step::Sandbox(name.to_owned()).name(), shown);
         }
+    }
+
+    #[test]
+    fn a_message_says_what_was_being_done() {
+        let said = |step: &str| {
+            let (step, message) = (step.to_owned(), String::new());
+            Failure::from(BackendError::Step { step, errno: libc::EBUSY, layer: None, message }).message
+        };
+        assert_eq!(said("PivotRoot"), "the sandbox could not be set up: pivot-root (EBUSY)");
+        assert_eq!(said("MemoryLimit"), "the job's limits could not be set: memory-limit (EBUSY)");
+        assert_eq!(said("Seccomp"), "the program could not be started: seccomp (EBUSY)");
+        assert_eq!(said("Evidence"), "the program's end could not be established: evidence (EBUSY)");
+        assert_eq!(said("Quarantine"), "the sandbox could not be removed: quarantine (EBUSY)");
     }
 
     #[test]
