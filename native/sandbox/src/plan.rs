@@ -214,7 +214,9 @@ mod tests {
         golden(
             "build.json",
             &plan(
-                job(json!({ "runtime": "c", "source": "int main(){}", "args": ["x"], "env": { "COMPILER_PATH": "/work" } })),
+                job(
+                    json!({ "runtime": "c", "source": "int main(){}", "args": ["x"], "env": { "COMPILER_PATH": "/work" } }),
+                ),
                 &config(json!({})),
             ),
         );

@@ -340,12 +340,8 @@ const MAPPINGS: &Match = &Match {
     otherwise: Action::Refuse(libc::ENOMEM),
 };
 
-const MEMORY_FILES: &Match = &Match {
-    argument: 1,
-    mask: libc::MFD_HUGETLB,
-    arms: &[(&[0], ALLOW)],
-    otherwise: Action::Refuse(libc::EINVAL),
-};
+const MEMORY_FILES: &Match =
+    &Match { argument: 1, mask: libc::MFD_HUGETLB, arms: &[(&[0], ALLOW)], otherwise: Action::Refuse(libc::EINVAL) };
 
 const FCNTL: &Match = &Match {
     argument: 1,
