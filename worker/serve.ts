@@ -218,7 +218,6 @@ interface Offered {
   runtimes: Probe['runtimes'];
 }
 
-/** Jobs that need what does not hold end `unavailable`; the operator hears of it here. */
 /** A worker doesn't join a queue to refuse every job of it. */
 async function refuseUnfitHost({ layers }: Probe, leased: LeasedEngine): Promise<void> {
   const missing = layers.filter(({ held, tried }) => tried && !held);
@@ -230,6 +229,7 @@ async function refuseUnfitHost({ layers }: Probe, leased: LeasedEngine): Promise
   throw new HostUnfitError(`this host does not hold what every job needs. ${lines.join('; ')}`);
 }
 
+/** Jobs of a runtime that does not work end `unavailable`; the operator hears of it here. */
 function report({ runtimes }: Probe, log: Log): void {
   for (const { name, ok, message } of runtimes) {
     if (!ok) log.warn({ runtime: name, reason: message }, 'a runtime does not work on this host');

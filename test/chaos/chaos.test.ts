@@ -4,7 +4,8 @@ import { createProducer, type JobHandle, type JobInput, type Producer } from '..
 import type { Result } from '../../schemas/types.ts';
 import { FaultProxy } from '../helpers/fault-proxy.ts';
 import { Pen, until } from '../helpers/pen.ts';
-import { Crew, isAlive, processesWith } from './crew.ts';
+import { isAlive, processesWith } from '../helpers/processes.ts';
+import { Crew } from './crew.ts';
 import { bringDisorder } from './disorder.ts';
 import { faultsOf, History } from './history.ts';
 import { seededRandom } from './random.ts';

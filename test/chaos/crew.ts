@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { forkserversOf } from '../helpers/processes.ts';
 import { WorkerProcess } from '../helpers/worker-process.ts';
 
 /** Some workers of one queue on one host: who falls is replaced, and all that any of them wrote is kept. */
@@ -58,33 +59,5 @@ export class Crew {
 
   clear(): void {
     rmSync(this.#directory, { recursive: true, force: true });
-  }
-}
-
-/** Processes of the host that hold a text in their command line. */
-export function processesWith(text: string): number[] {
-  return pids().filter((pid) => read(`/proc/${pid}/cmdline`).includes(text));
-}
-
-export function isAlive(pid: number): boolean {
-  return !['', 'Z'].includes(read(`/proc/${pid}/stat`).split(') ').at(-1)?.charAt(0) ?? '');
-}
-
-function forkserversOf(worker: number): number[] {
-  return pids().filter((pid) => Number(read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ')[1]) === worker);
-}
-
-function pids(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
-}
-
-/** Empty for a process that is no more. */
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    return '';
   }
 }

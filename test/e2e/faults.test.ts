@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { JobInput } from '../../producer/index.ts';
 import { newUid, Protocol } from '../../protocol/index.ts';
 import { auditRecords, connect } from '../helpers/audit.ts';
 import { Pen, until } from '../helpers/pen.ts';
+import { forkserversOf, processesWith } from '../helpers/processes.ts';
 
 let pen: Pen;
 beforeEach(async () => {
@@ -16,20 +16,6 @@ const python = (source: string, fields: Partial<JobInput> = {}): JobInput =>
   ({ kind: 'job', version: 1, runtime: 'python', source, ...fields }) as JobInput;
 const sleeper = (seconds: number, fields: Partial<JobInput> = {}) =>
   python(`import time; time.sleep(${seconds}); print('slept')`, fields);
-
-/** Host processes whose command line holds the token: how the test sees a guest from outside. */
-function processesWith(token: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(token);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
 
 /** A program that sleeps under a name which no other process has. */
 const marked = (token: string, seconds: number, fields: Partial<JobInput> = {}) =>
@@ -57,6 +43,23 @@ it('a worker killed by SIGKILL takes the sandbox with it, and attempts: 1 ends w
   });
   const begun = (await auditRecords(pen)).filter((record) => record.event === 'started');
   expect(begun.length).toBe(1);
+}, 60_000);
+
+it('a forkserver killed by SIGKILL takes its sandboxes with it: the job failed, naming the step, and the worker goes on', async () => {
+  const worker = await pen.startWorker();
+  const token = newUid();
+  const handle = await pen.producer.submit(marked(token, 60));
+  await until('the guest runs', () => processesWith(token).length > 0);
+  for (const pid of forkserversOf(worker.pid)) process.kill(pid, 'SIGKILL');
+  expect(await handle.result({ timeoutMs: 10_000 })).toMatchObject({
+    outcome: { kind: 'failed', step: 'forkserver' },
+    attribution: 'system',
+    rewardSafe: false,
+  });
+  expect(processesWith(token)).toEqual([]);
+  expect(await pen.producer.run(python('print("on")'), { timeoutMs: 20_000 })).toMatchObject({
+    stdout: { text: 'on\n' },
+  });
 }, 60_000);
 
 it('with attempts: 2 the job begins again elsewhere and its second execution is the result', async () => {

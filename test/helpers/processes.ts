@@ -1,0 +1,35 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** What /proc says of a process, or '' when it is gone. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+const pids = (): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+/** Host processes whose command line holds the token: how a test sees a guest from outside. */
+export function processesWith(token: string): number[] {
+  return pids().filter((pid) => read(`/proc/${pid}/cmdline`).includes(token));
+}
+
+/** The children of a process. */
+export function childrenOf(parent: number): number[] {
+  return pids().filter((pid) => Number(read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ')[1]) === parent);
+}
+
+/** The forkserver of a worker: the one child of its shim. */
+export function forkserversOf(worker: number): number[] {
+  return childrenOf(worker).flatMap(childrenOf);
+}
+
+/** False for a process that is gone, and for a zombie. */
+export function isAlive(pid: number): boolean {
+  return !['', 'Z'].includes(read(`/proc/${pid}/stat`).split(') ').at(-1)?.charAt(0) ?? '');
+}
