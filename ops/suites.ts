@@ -10,7 +10,7 @@ const CLONE = fileURLToPath(new URL('..', import.meta.url));
 const REPORTS = join(CLONE, '.bullpen', 'test');
 const TARGETS = process.env.CARGO_TARGET_DIR ?? join(CLONE, 'native', 'target');
 
-export type SuiteName = 'static' | 'native' | 'unit' | 'contract' | 'e2e' | 'hostile' | 'pack' | 'quickstart';
+export type SuiteName = 'static' | 'native' | 'unit' | 'contract' | 'e2e' | 'hostile' | 'vm' | 'pack' | 'quickstart';
 
 /** The suites by name, cheapest first. */
 export const SUITES: Record<SuiteName, () => Promise<Tally>> = {
@@ -20,6 +20,7 @@ export const SUITES: Record<SuiteName, () => Promise<Tally>> = {
   contract: () => runVitest('contract'),
   e2e: () => runVitest('e2e'),
   hostile: () => runVitest('hostile'),
+  vm: () => runVitest('vm'),
   pack: () => runVitest('pack'),
   quickstart: () => runAll([['quickstart', ['node', 'ops/quickstart.ts']]]),
 };
