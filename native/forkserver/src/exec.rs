@@ -5,6 +5,7 @@ use crate::evidence::{Baseline, tasks_now};
 use crate::leaf::Leaf;
 use crate::readback::{Scheduled, scheduled, unless_gone};
 use crate::report::Executing;
+use crate::sockets::Sockets;
 use crate::step::{At, Failure, Step};
 use crate::workspace::Workspace;
 use forkserver::wire::{Cause, Evidence, ExitStatus};
@@ -163,12 +164,13 @@ impl Exec {
     }
 
     /// To be called when everything of it is dead.
-    pub fn evidence(&self, leaf: &Leaf) -> Result<Evidence, Failure> {
+    pub fn evidence(&self, leaf: &Leaf, sockets: Option<&Sockets>) -> Result<Evidence, Failure> {
         let counted = self.baseline.count(leaf)?;
         let began = self.started.as_ref().map_or_else(boottime, |started| started.at);
         // A program that ended by itself although the kernel killed a part of it for memory did not end by itself.
         let cause = match self.cause.ok_or(Failure::new(Step::Evidence, libc::ENODATA))? {
             Cause::Exit | Cause::InitDied if counted.oom_kills > 0 => Cause::Memory,
+            Cause::Exit if sockets.map_or(Ok(false), |sockets| sockets.peaked(leaf))? => Cause::Memory,
             cause => cause,
         };
         Ok(Evidence {

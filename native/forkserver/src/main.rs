@@ -39,6 +39,7 @@ mod report;
 mod rlimits;
 mod sandbox;
 mod serve;
+mod sockets;
 mod stage;
 mod start;
 mod step;

@@ -20,6 +20,7 @@ use crate::host::Host;
 use crate::limits;
 use crate::provision::{self, Parts};
 use crate::report::Order;
+use crate::sockets::Sockets;
 use crate::step::{At, Failure, Step};
 use forkserver::wire::{Cause, ClaimLimits, Event, START_PATIENCE, SandboxPlan};
 use rustix::fs::{FileType, Gid, Uid, fchown, fstat};
@@ -56,6 +57,9 @@ pub struct Sandbox {
     state: State,
     parts: Parts,
     exec: Option<Exec>,
+    /// It has a network of its own.
+    loopback: bool,
+    sockets: Option<Sockets>,
     /// CPUs that the job may use at once, for guessing how soon its CPU time can be used up.
     cpus: f64,
     /// An exec that failed as the last one (its step, errno): said when all is dead.
@@ -79,6 +83,8 @@ impl Sandbox {
             state: State::Building,
             parts: Parts::default(),
             exec: None,
+            loopback: plan.loopback,
+            sockets: None,
             cpus: host.cpus,
             refused: None,
             deadline: Some(after(PATIENCE)),
@@ -104,6 +110,9 @@ impl Sandbox {
         self.expect(State::Ready)?;
         self.watch.restart();
         limits::apply(self.parts.leaf()?, limits)?;
+        if self.loopback {
+            self.sockets = Some(Sockets::limit(self.parts.leaf()?, limits.memory_bytes)?);
+        }
         self.parts.workspace()?.limit(limits.disk_bytes, limits.inodes)?;
         self.watch.lap("claim");
         self.cpus = host.cpus.min(limits.cpu_millis as f64 / 1000.0);
@@ -128,6 +137,9 @@ impl Sandbox {
             give_pipe(fd, self.uid)?;
         }
         self.exec = Some(Exec::begin(asked, self.parts.leaf()?)?);
+        if let Some(sockets) = &self.sockets {
+            sockets.begin(self.parts.leaf()?)?;
+        }
         (self.state, self.deadline) = (State::Starting, Some(after(START_PATIENCE)));
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
         self.parts.init()?.order(&Order::Run, &fds)
@@ -198,7 +210,8 @@ impl Sandbox {
     }
 
     fn next_look(&self) -> Option<u64> {
-        self.exec.as_ref().filter(|_| self.is_in_exec()).and_then(Exec::next_look)
+        let look = self.exec.as_ref().filter(|_| self.is_in_exec()).and_then(Exec::next_look)?;
+        Some(self.sockets.as_ref().map_or(look, |sockets| look.min(sockets.next_look())))
     }
 
     fn look(&mut self) -> Result<(), Failure> {
@@ -206,12 +219,16 @@ impl Sandbox {
             return Ok(());
         }
         let leaf = self.parts.leaf()?;
-        match &mut self.exec {
-            Some(exec) => match exec.look(leaf, self.cpus)? {
-                Some(cause) => self.end(cause),
-                None => Ok(()),
+        let Some(exec) = &mut self.exec else { return Ok(()) };
+        if let Some(cause) = exec.look(leaf, self.cpus)? {
+            return self.end(cause);
+        }
+        match (&mut self.sockets, &self.parts.init) {
+            (Some(sockets), Some(init)) => match sockets.look(leaf, init.pid)? {
+                true => self.end(Cause::Memory),
+                false => Ok(()),
             },
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 

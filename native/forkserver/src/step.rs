@@ -59,6 +59,7 @@ pub enum Step {
     CheckNamespaces,
     // claim
     MemoryLimit,
+    SocketMemory,
     PidsLimit,
     CpuLimit,
     WorkspaceLimit,
@@ -100,7 +101,7 @@ impl Step {
             Step::HostName => "uts-namespace",
             Step::Loopback => "network-namespace",
             Step::CgroupNamespace => "cgroup-namespace",
-            Step::MemoryLimit | Step::OomEvents => "cgroup-memory",
+            Step::MemoryLimit | Step::SocketMemory | Step::OomEvents => "cgroup-memory",
             Step::PidsLimit => "cgroup-pids",
             Step::CpuLimit => "cgroup-cpu",
             Step::Rlimits => "rlimits",
@@ -144,6 +145,9 @@ impl Step {
             Step::MountProc => "the worker's own /proc must not be masked: a new one could reveal more and is refused",
             Step::MemoryLimit => {
                 "needs memory.limit_in_bytes and memory.memsw.limit_in_bytes (boot with swapaccount=1)"
+            }
+            Step::SocketMemory => {
+                "a private loopback needs memory.kmem.tcp.limit_in_bytes: a kernel with CONFIG_MEMCG_KMEM, without cgroup.memory=nosocket"
             }
             Step::PidsLimit | Step::CpuLimit => "the controller must be compiled in and its hierarchy writable",
             Step::Rlimits => "openFiles must not be above this worker's own hard limit (ulimit -Hn)",

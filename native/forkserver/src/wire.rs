@@ -134,6 +134,7 @@ pub struct SandboxPlan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClaimLimits {
+    /// With a private loopback its sockets may hold up to half of it (at most 128 MiB) on top, where the kernel can't charge it here.
     pub memory_bytes: u64,
     /// Tasks of the job; the sandbox's own PID 1 comes on top.
     pub processes: u64,
@@ -170,7 +171,7 @@ pub enum Cause {
     Exit,
     WallTime,
     CpuTime,
-    /// `oom_kill` of the leaf rose above 0.
+    /// `oom_kill` of the leaf rose above 0, or the sockets of a private loopback held more than their share.
     Memory,
     /// The library saw more output than allowed.
     Output,

@@ -2,7 +2,7 @@
 
 mod harness;
 
-use forkserver::wire::{BindPlan, Cause, ClaimLimits, ExitStatus};
+use forkserver::wire::{BindPlan, Cause, ClaimLimits, ExitStatus, SandboxPlan};
 use harness::{Forkserver, limits, perl, shell};
 use std::fs;
 use std::io::Write;
@@ -220,6 +220,50 @@ fn files_and_descriptors_have_their_limits() {
     let ran = server.claimed().run_last(ask);
     ran.exited(0);
     assert_eq!(ran.stdout.split_whitespace().collect::<Vec<_>>(), ["64", "0", "1024", "8192", "0", "8192"]);
+}
+
+/// Runs a script with a private loopback and 64 MiB.
+fn with_loopback(server: &mut Forkserver, script: &str) -> harness::Ran {
+    let sandbox = server.provision_as(SandboxPlan { root: "debian".into(), slot: 0, loopback: true });
+    sandbox.claim(ClaimLimits { memory_bytes: 64 * MIB, ..limits() });
+    let mut ask = perl(&format!("use Socket; my $any = sockaddr_in(0, inet_aton('127.0.0.1')); {script}"));
+    (ask.spec.landlock_deny_tcp, ask.spec.open_files) = (false, 4096);
+    sandbox.run_last(ask)
+}
+
+#[test]
+fn what_datagrams_wait_in_is_limited() {
+    let mut server = Forkserver::start();
+    let script = "for my $i (0..99) { socket(my $r, AF_INET, SOCK_DGRAM, 0) or die; setsockopt($r, SOL_SOCKET, SO_RCVBUF, 1 << 22);
+        bind($r, $any) or die; push @r, $r; for (1..200) { send($r, 'x' x 1000, MSG_DONTWAIT, getsockname($r)) or last } }
+        for my $r (@r) { $n += length $b while defined recv($r, $b, 2000, MSG_DONTWAIT) } print $n";
+    let ran = with_loopback(&mut server, script);
+    ran.exited(0);
+    let waited: u64 = ran.stdout.parse().expect("a number");
+    assert!((MIB..8 * MIB).contains(&waited), "{waited}");
+}
+
+#[test]
+fn what_connections_take_beyond_the_limit_ends_the_job() {
+    let mut server = Forkserver::start();
+    let script = "socket(L, AF_INET, SOCK_STREAM, 0); bind(L, $any); listen(L, 500); for (1..MANY) { socket(my $c, AF_INET, SOCK_STREAM, 0);
+        connect($c, getsockname(L)) or die; push @c, $c; 1 while send($c, 'x' x 65536, MSG_DONTWAIT) }";
+    let few = with_loopback(&mut server, &script.replace("MANY", "10"));
+    few.exited(0);
+    let many = with_loopback(&mut server, &(script.replace("MANY", "250") + "; sleep 5"));
+    let evidence = many.evidence();
+    assert_eq!((evidence.cause, evidence.status), (Cause::Memory, None), "{evidence:?} {}", many.stderr);
+    assert!(evidence.wall_time_us < 2_000_000, "{evidence:?}");
+}
+
+#[test]
+fn what_sockets_hold_back_uncharged_ends_the_job() {
+    let mut server = Forkserver::start();
+    let script = "socket(R, AF_INET, SOCK_DGRAM, 0); bind(R, $any); for (1..COUNT) { socket(my $s, AF_INET, SOCK_DGRAM, 0) or die;
+        push @s, $s; send($s, 'x' x 60000, MSG_DONTWAIT | 0x8000, getsockname(R)) or die } select(undef, undef, undef, 0.2);";
+    with_loopback(&mut server, &script.replace("COUNT", "200")).exited(0);
+    let ran = with_loopback(&mut server, &script.replace("COUNT", "1000"));
+    assert_eq!(ran.evidence().cause, Cause::Memory, "{:?} {}", ran.evidence(), ran.stderr);
 }
 
 #[test]

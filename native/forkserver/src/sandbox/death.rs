@@ -84,7 +84,7 @@ impl Sandbox {
             out.push((Event::ExecFailed { sandbox: self.id, step, errno }, Vec::new()));
         }
         let Some(exec) = self.exec.take() else { return };
-        match self.parts.leaf().and_then(|leaf| exec.evidence(leaf)) {
+        match self.parts.leaf().and_then(|leaf| exec.evidence(leaf, self.sockets.as_ref())) {
             Ok(evidence) => out.push((Event::Ended { sandbox: self.id, step: exec.asked.step, evidence }, Vec::new())),
             Err(failure) => self.settle(Err(failure), out),
         }

@@ -140,8 +140,9 @@ impl Sandbox {
     /// Everything of a program that was not the last one is dead.
     fn cleared(&mut self, out: &mut Outgoing) -> Result<(), Failure> {
         let Some(exec) = &self.exec else { return Ok(()) };
-        if exec.oom_killed(self.parts.leaf()?)? {
-            return self.end(Cause::Exit);
+        let leaf = self.parts.leaf()?;
+        if exec.oom_killed(leaf)? || self.sockets.as_ref().map_or(Ok(false), |sockets| sockets.peaked(leaf))? {
+            return self.end(Cause::Memory);
         }
         self.conclude(Cause::Exit)?;
         self.check_alone()?;

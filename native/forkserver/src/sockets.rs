@@ -1,0 +1,96 @@
+//! Memory that the sockets of a private network hold, which a v1 leaf's memory limit doesn't see: bounded apart.
+//!
+//! What TCP and UDP keep in their queues is charged to a counter of its own (`memory.kmem.tcp`), and only once that has a limit. UDP
+//! then drops what is too much. TCP goes beyond: whatever the limit, each connection may send once (some 70 KiB were measured). And
+//! what a socket holds back before it sends (`MSG_MORE`, up to 64 KiB) is charged nowhere. So two things more are looked at while a
+//! program runs: the counter, and how many sockets there are.
+
+use crate::clock::boottime;
+use crate::leaf::{Controller, Leaf};
+use crate::step::{At, Failure, Step};
+use rustix::io::Errno;
+use rustix::process::Pid;
+use std::fs::read_to_string;
+
+/// Socket memory comes on top of the job's memory: a quarter of that, and no more than [`MOST`], which is ample on a loopback.
+const SHARE: u64 = 4;
+const MOST: u64 = 64 << 20;
+/// What a socket may hold without being charged for it: one datagram.
+const UNCHARGED: u64 = 64 << 10;
+const PAGE: u64 = 4096;
+/// How soon to look again, ns: little can be copied in that time.
+const LOOK: u64 = 10_000_000;
+const LIMIT: &str = "memory.kmem.tcp.limit_in_bytes";
+const USAGE: &str = "memory.kmem.tcp.usage_in_bytes";
+const PEAK: &str = "memory.kmem.tcp.max_usage_in_bytes";
+
+/// The bound on one sandbox's sockets.
+pub struct Sockets {
+    bytes: u64,
+    next_look: u64,
+}
+
+impl Sockets {
+    /// Sets it, before the job can make a socket: those made earlier are never charged.
+    pub fn limit(leaf: &Leaf, memory_bytes: u64) -> Result<Sockets, Failure> {
+        let bytes = (memory_bytes / SHARE).min(MOST);
+        // Refusals begin at half of it; in the other half is what TCP takes all the same.
+        let refused = bytes / 2 / PAGE * PAGE;
+        leaf.write(Controller::Memory, LIMIT, &refused.to_string()).at(Step::SocketMemory)?;
+        if leaf.number(Controller::Memory, LIMIT).at(Step::SocketMemory)? != refused {
+            return Err(Failure::new(Step::SocketMemory, libc::ERANGE));
+        }
+        Ok(Sockets { bytes, next_look: 0 })
+    }
+
+    /// A program begins; what was before is not its doing.
+    pub fn begin(&self, leaf: &Leaf) -> Result<(), Failure> {
+        leaf.write(Controller::Memory, PEAK, "0").at(Step::Evidence)
+    }
+
+    pub fn next_look(&self) -> u64 {
+        self.next_look
+    }
+
+    /// Is there more than allowed now? Looks only when it is time to. `init` is a process of the sandbox.
+    pub fn look(&mut self, leaf: &Leaf, init: Pid) -> Result<bool, Failure> {
+        let now = boottime();
+        if now < self.next_look {
+            return Ok(false);
+        }
+        self.next_look = now + LOOK;
+        let charged = leaf.number(Controller::Memory, USAGE).at(Step::Evidence)?;
+        Ok(charged > self.bytes || count(init).at(Step::Evidence)? > self.bytes / UNCHARGED)
+    }
+
+    /// Was there ever more than allowed since the program began?
+    pub fn peaked(&self, leaf: &Leaf) -> Result<bool, Failure> {
+        Ok(leaf.number(Controller::Memory, PEAK).at(Step::Evidence)? > self.bytes)
+    }
+}
+
+/// Sockets in the network namespace of a process; none when it is gone.
+fn count(process: Pid) -> Result<u64, Errno> {
+    match read_to_string(format!("/proc/{}/net/sockstat", process.as_raw_nonzero())) {
+        Ok(text) => sockets_used(&text).ok_or(Errno::BADMSG),
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::NOENT | Errno::SRCH | Errno::INVAL) => Ok(0),
+            errno => Err(errno.unwrap_or(Errno::IO)),
+        },
+    }
+}
+
+fn sockets_used(sockstat: &str) -> Option<u64> {
+    sockstat.lines().find_map(|line| line.strip_prefix("sockets: used ")?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sockets_used;
+
+    #[test]
+    fn all_sockets_are_counted_whatever_their_family() {
+        assert_eq!(sockets_used("sockets: used 26\nTCP: inuse 1 orphan 0 tw 122 alloc 1 mem 319\n"), Some(26));
+        assert_eq!(sockets_used("TCP: inuse 1\n"), None);
+    }
+}
