@@ -64,7 +64,7 @@ describe('B: artifacts and inputs', () => {
     }
   });
 
-  it('B08 what a build plants is not written through by the run', async () => {
+  it('B08 a build plants nothing that the run would write through', async () => {
     const cc1 = '#!/bin/sh\nfor f in main.c data exec stdin main; do rm -f $f; ln -s "$TARGET" $f; done\nexit 1\n';
     const result = await pen.run({
       runtime: 'c',
@@ -73,7 +73,9 @@ describe('B: artifacts and inputs', () => {
       files: [{ path: 'tool/cc1', text: cc1, executable: true }],
       artifacts: ['*'],
     });
-    expect(Object.values(entries(result)).filter((verdict) => verdict === pen.canaries.secret)).toEqual([]);
+    // It ran no program of the job: what it made is there, and no link.
+    expect([result.outcome.kind, entries(result)['main']]).toEqual(['exited', 'base64']);
+    expect(Object.values(entries(result)).filter((verdict) => verdict === 'symlink')).toEqual([]);
     expect(await pen.canaries.touched()).toEqual([]);
   });
 
@@ -178,6 +180,23 @@ describe('B: artifacts and inputs', () => {
     const result = await execution.wait();
     expect(result.artifacts).toHaveLength(megabytes);
     expect(JSON.stringify(result).length).toBeLessThan(2 * megabytes * MIB);
+  });
+
+  it('B22 at the ceilings a result still comes out, and is not much larger than what it holds', async () => {
+    const limits = {
+      outputBytes: 16 * MIB,
+      diskBytes: 256 * MIB,
+      memoryBytes: 512 * MIB,
+      artifactBytes: 64 * MIB,
+      wallTimeMs: 60_000,
+      cpuTimeMs: 60_000,
+    };
+    const result = await leave('b22', ['out/*'], { given: { megabytes: 16, files: 4 }, limits });
+    expect([result.outcome.kind, result.artifacts.length, result.artifactsTruncated]).toEqual(['exited', 4, false]);
+    for (const one of [result.stdout, result.stderr, ...result.artifacts]) {
+      expect(one).toMatchObject({ bytes: 16 * MIB, base64: expect.any(String) });
+    }
+    expect(JSON.stringify(result).length).toBeLessThan(1.4 * 96 * MIB);
   });
 
   it('B21 patterns that explode are matched in time', async () => {

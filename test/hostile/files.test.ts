@@ -37,6 +37,8 @@ describe('A: file system', () => {
   });
 
   it('A04 no descriptor came along, and none can be asked for as working directory', async () => {
+    const outside = await control('root', 'a04', { ...pen.canaries.targets, hold: '/usr' });
+    expect(outside['entered']).toEqual([[3, '/']]);
     expect(await probe('a04', pen.canaries.targets)).toEqual({ entered: [], cwd: '/' });
     for (const cwd of ['/proc/self/fd/7', '/proc', '/dev/fd/7', '/sys', '/work/../proc/self/fd/7']) {
       const { outcome } = await pen.run({ runtime: 'bash', source: 'pwd', cwd });
@@ -137,6 +139,7 @@ describe('A: file system', () => {
     const source = 'import os\nn = 0\ntry:\n  while True:\n    os.mknod(str(n)); n += 1\nexcept OSError: print(n)';
     const inodes = await pen.run({ source, limits: { inodes: 100 } });
     expect([inodes.stdout?.text, inodes.limitsHit]).toEqual(['99\n', ['inodes']]);
+    expect((await pen.run({ source, limits: { inodes: 200 } })).stdout?.text).toBe('199\n');
     const fill =
       'f = open("x", "wb", 0)\nn = 0\ntry:\n  while True: n += f.write(bytes(4096))\nexcept OSError: print(n)';
     const disk = await pen.run({ source: fill, limits: { diskBytes: MIB } });

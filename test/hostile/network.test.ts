@@ -55,6 +55,7 @@ describe('I: network', () => {
 
   it('I06 no Unix socket of the host', async () => {
     expect(await control('nobody', 'i06', pen.canaries.targets)).toMatchObject({ canary: 'ok', abstract: 'ok' });
+    await new Promise((resolve) => setTimeout(resolve, 30));
     expect([pen.canaries.heard.unix, pen.canaries.heard.abstract]).toEqual([1, 1]);
     await pen.canaries.hush();
     const { abstract, ...paths } = await probe('i06', pen.canaries.targets);

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Result } from '../../schemas/types.ts';
+import { stateOf } from './canaries.ts';
 import { type Bare, bare, caseOf, HostilePen, type Limits, MIB, readProgram } from './harness.ts';
 
 /** Group E: processes and signals. */
@@ -73,7 +74,12 @@ describe('E: processes', () => {
   });
 
   it('E05 a daemon is dead with its job', async () => {
-    expect(await probe('e05')).toEqual({ left: true });
+    const outside = (await control('nobody', 'e05'))['daemon'] as number;
+    process.kill(outside, 'SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(stateOf(outside)).toBe('S');
+    process.kill(outside, 'SIGKILL');
+    expect(await probe('e05')).toEqual({ daemon: expect.any(Number) });
     await untilNoGuests(1_000);
   });
 
@@ -115,6 +121,7 @@ describe('E: processes', () => {
   });
 
   it('E16 nobody listens on any descriptor', async () => {
+    expect(await probe('e16', { hold: 1 })).toMatchObject({ 3: 'ok', 4: 'EBADF' });
     const answers = await probe('e16');
     expect(answers).toEqual(all(answers, 'EBADF'));
   });
@@ -133,11 +140,17 @@ describe('E: processes', () => {
   });
 
   it('E19 an end that takes the kernel long is still the end it was', async () => {
-    const limits = { memoryBytes: 2_048 * MIB, cpuMillis: 8_000, cpuTimeMs: 60_000, wallTimeMs: 20_000 };
-    const source = readProgram('zap.c');
-    const { outcome, attribution } = await pen.run({ runtime: 'c', source, args: ['12000'], limits });
-    expect([attribution, outcome.kind === 'failed' ? outcome : 'guest']).toEqual(['guest', 'guest']);
-    await untilNoGuests(20_000);
+    const limits = { memoryBytes: 2_048 * MIB, cpuMillis: 8_000, cpuTimeMs: 60_000, wallTimeMs: 5_000 };
+    const slow = pen.run({ runtime: 'c', source: readProgram('zap.c'), args: ['1000000'], limits });
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    // Neighbours take their share of the CPUs from the kernel's own work for a dying process, too.
+    const spin = { runtime: 'bash', source: 'while :; do :; done', limits: { wallTimeMs: 30_000, cpuTimeMs: 30_000 } };
+    const neighbours = Array.from({ length: 7 }, () => pen.start(spin));
+    const { outcome } = await slow;
+    for (const one of neighbours) one.kill('cancelled');
+    await Promise.all(neighbours.map((one) => one.wait()));
+    expect(outcome).toEqual({ kind: 'wall-time-exceeded', phase: 'run' });
+    await untilNoGuests(5_000);
   }, 60_000);
 
   it('E20 a signal that a program sends itself is a signal', async () => {

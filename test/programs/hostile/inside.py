@@ -100,7 +100,9 @@ def c15(_):
     attempt('lease', lambda: fcntl.fcntl(os.open('/usr/bin/env', os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK))
 
 
-def d01(_):
+def d01(given):
+    kept = [os.open('/dev/null', os.O_RDONLY) for _ in range(given.get('hold', 0))]
+
     def open_one(number):
         try:
             fcntl.fcntl(number, fcntl.F_GETFD)
@@ -109,9 +111,15 @@ def d01(_):
             return False
 
     answers['open'] = [number for number in range(0, 65536) if open_one(number)]
+    answers['held'] = len(kept)
 
 
-def d02(_):
+def d02(given):
+    if 'terminal' in given:
+        os.dup2(os.openpty()[1], 0)
+        one, two = socket.socketpair()
+        os.dup2(one.fileno(), 2)
+        answers['peer'] = two.fileno() > 2
     for number in (0, 1, 2):
         found = os.fstat(number)
         answers['kind %d' % number] = 'pipe' if stat.S_ISFIFO(found.st_mode) else oct(found.st_mode)
@@ -160,13 +168,19 @@ def d08(_):
         answers[name] = [soft, hard]
         if hard != resource.RLIM_INFINITY:
             try:
+                resource.setrlimit(kind, (hard, hard))
+                answers['within ' + name] = 'ok'
                 resource.setrlimit(kind, (hard, hard + 1))
                 answers['raise ' + name] = 'ok'
             except (OSError, ValueError):
                 answers['raise ' + name] = 'EPERM'
 
 
-def d10(_):
+def d10(given):
+    if 'socket' in given:
+        one, other = socket.socketpair()
+        socket.send_fds(one, [b'x'], [1])
+        os.dup2(other.fileno(), 0)
     attempt('receive', lambda: socket.socket(fileno=os.dup(0)).recvmsg(1, 100))
 
 

@@ -221,10 +221,10 @@ def f23(_):
     attempt('mq_open', lambda: syscall(240, b'bullpen-hostile', 0o102, 0o600, 0))
 
 
-def f24(_):
+def f24(given):
     table = {'TIOCLINUX': 0x541C, 'TIOCSETD': 0x5423, 'TIOCCONS': 0x541D, 'KDSKBENT': 0x4B47, 'FIFREEZE': 0xC0045877, 'FICLONE': 0x40049409}
     table |= {'BLKGETSIZE': 0x1260, 'SIOCGIFCONF': 0x8912, 'FS_IOC_SETFLAGS': 0x40086602, 'TIOCSTI': 0x5412, 'FIBMAP': 1}
-    file = os.open('/work/probe.py', os.O_RDONLY)
+    file = os.openpty()[1] if 'terminal' in given else os.open('/work/probe.py', os.O_RDONLY)
     for name, number in table.items():
         for bits, high in (('', 0), (' high', 1 << 32)):
             attempt(name + bits, lambda: syscall(16, file, number | high, zeros))

@@ -69,6 +69,11 @@ def j21_look(given):
         attempt('flock ' + path, lambda: fcntl.flock(os.open(path, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB))
 
 
+def j01_both(given):
+    j01_leave(given)
+    j01_look(given)
+
+
 def j07(given):
     for path in given['paths']:
         attempt(path, lambda: os.listdir(path))
