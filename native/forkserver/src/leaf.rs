@@ -69,8 +69,7 @@ impl Hierarchies {
             return Ok(known);
         }
         let hierarchy = open_dir(CWD, path).at(Step::Leaf)?;
-        let parent = make_dir(&hierarchy, HOUSE, true).at(Step::Leaf)?;
-        let instance = make_dir(&parent, &self.instance, true).at(Step::Leaf)?;
+        let (parent, instance) = make_house(&hierarchy, &self.instance).at(Step::Leaf)?;
         self.places.push(Place { path: path.to_owned(), parent, instance });
         Ok(self.places.len() - 1)
     }
@@ -122,6 +121,25 @@ fn make_dir(at: impl AsFd, name: &str, may_exist: bool) -> Result<OwnedFd, Errno
         result => result?,
     }
     open_dir(at, name)
+}
+
+/// The house and this instance's directory in it. Another instance that closes meanwhile may take the empty house away.
+fn make_house(hierarchy: &OwnedFd, instance: &str) -> Result<(OwnedFd, OwnedFd), Errno> {
+    /// Each try loses only to an instance that closes just then.
+    const TRIES: usize = 100;
+    let once = || {
+        let house = make_dir(hierarchy, HOUSE, true)?;
+        let instance = make_dir(&house, instance, true)?;
+        Ok((house, instance))
+    };
+    let mut made = once();
+    for _ in 1..TRIES {
+        match made {
+            Err(Errno::NOENT) => made = once(),
+            _ => break,
+        }
+    }
+    made
 }
 
 fn remove(at: impl AsFd, name: &str) -> Result<(), Errno> {

@@ -173,12 +173,13 @@ pub fn raise_loopback() -> Result<(), Errno> {
 pub fn peek_ended_child() -> Result<(Pid, ExitStatus), Errno> {
     // SAFETY: all-zero is a valid `siginfo_t`.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `info` outlives the call.
-    while let Err(errno) =
-        check(unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOWAIT) }.into())
-    {
-        if errno != Errno::INTR {
-            return Err(errno);
+    loop {
+        // SAFETY: `info` outlives the call.
+        let waited = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOWAIT) };
+        match check(waited.into()) {
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+            Ok(_) => break,
         }
     }
     // SAFETY: waitid succeeded, so the union holds what it describes for SIGCHLD.

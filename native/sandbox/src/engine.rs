@@ -104,6 +104,9 @@ impl Engine {
     /// # Errors
     /// `Closed` after `close`.
     pub async fn probe(&self) -> Result<String, EngineError> {
+        if self.jobs.lock().closed {
+            return Err(EngineError::Closed);
+        }
         let layers: Vec<ProbedLayer> = self.house.probe().await.values().flatten().cloned().collect();
         let mut runtimes = Vec::new();
         let all_hold = layers.iter().all(|layer| layer.held);
