@@ -28,6 +28,10 @@
 //! `Deprovisioned` instead of `Provisioned`. Two live sandboxes never have the same slot. When the library's end of the socket is
 //! closed, everything is killed and removed.
 //!
+//! The library keeps the box's descriptor until `Deprovisioned` (or `Failed` instead of it) and then closes it where blocking harms
+//! nobody: the kernel deletes what is in the box when its last descriptor is closed, which takes seconds for a million files. The
+//! forkserver's own is closed by then.
+//!
 //! The forkserver dies with the *process* that started it, whichever thread that was.
 
 use serde::{Deserialize, Serialize};

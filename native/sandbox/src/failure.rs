@@ -116,7 +116,9 @@ fn failed_doing(step: &str) -> &'static str {
     match step {
         "ExecSpec" | "ChownPipe" | "ForkPayload" | "Session" | "Stdio" | "Rlimits" | "Capabilities" | "NoNewPrivs"
         | "Landlock" | "Seccomp" | "ReadBack" | "PayloadSilent" => "the program could not be started",
-        "MemoryLimit" | "SocketMemory" | "PidsLimit" | "CpuLimit" | "WorkspaceLimit" => "the job's limits could not be set",
+        "MemoryLimit" | "SocketMemory" | "PidsLimit" | "CpuLimit" | "WorkspaceLimit" => {
+            "the job's limits could not be set"
+        }
         "Wait" | "Evidence" => "the program's end could not be established",
         "Quarantine" | "RemoveLeaf" => "the sandbox could not be removed",
         _ => "the sandbox could not be set up",
