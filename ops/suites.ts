@@ -10,7 +10,19 @@ const CLONE = fileURLToPath(new URL('..', import.meta.url));
 const REPORTS = join(CLONE, '.bullpen', 'test');
 const TARGETS = process.env.CARGO_TARGET_DIR ?? join(CLONE, 'native', 'target');
 
-export type SuiteName = 'static' | 'native' | 'unit' | 'contract' | 'e2e' | 'hostile' | 'vm' | 'pack' | 'quickstart';
+/** Suites that take minutes and say the same every time: run when they are asked for by name. */
+export const ON_REQUEST = ['vm', 'chaos'] as const;
+
+export type SuiteName =
+  | 'static'
+  | 'native'
+  | 'unit'
+  | 'contract'
+  | 'e2e'
+  | 'hostile'
+  | 'pack'
+  | 'quickstart'
+  | (typeof ON_REQUEST)[number];
 
 /** The suites by name, cheapest first. */
 export const SUITES: Record<SuiteName, () => Promise<Tally>> = {
@@ -20,9 +32,10 @@ export const SUITES: Record<SuiteName, () => Promise<Tally>> = {
   contract: () => runVitest('contract'),
   e2e: () => runVitest('e2e'),
   hostile: () => runVitest('hostile'),
-  vm: () => runVitest('vm'),
   pack: () => runVitest('pack'),
   quickstart: () => runAll([['quickstart', ['node', 'ops/quickstart.ts']]]),
+  vm: () => runVitest('vm'),
+  chaos: () => runVitest('chaos'),
 };
 
 /** Where clippy, tests and the addon's release build share what they compile. */
