@@ -136,7 +136,7 @@ impl Step {
             Step::StageDevice => {
                 "the host's /dev must have null, zero, full, random and urandom with their usual numbers"
             }
-            Step::Leaf | Step::RemoveLeaf | Step::LeafEnter => {
+            Step::Leaf | Step::LeafEnter => {
                 "the cgroup v1 hierarchies memory, pids, cpu and cpuacct must be mounted and writable"
             }
             Step::CloneInit | Step::UidMap | Step::GidMap => {
@@ -154,9 +154,15 @@ impl Step {
             Step::Landlock => "needs a kernel with Landlock enabled (lsm=…,landlock)",
             Step::Seccomp => "the compiled filter was refused: a defect of ours, or a kernel without seccomp filters",
             Step::InitSilent | Step::PayloadSilent => {
-                "set-up took longer than its deadline: the machine is overloaded, or a mount hangs"
+                "set-up: took longer than its deadline: the machine is overloaded, or a mount hangs"
             }
-            Step::Quarantine => "processes of this sandbox do not die (uninterruptible I/O?): look at its cgroup leaf",
+            Step::Wait | Step::Evidence => {
+                "tear-down: how the program ended could not be read; the kernel must keep schedstat, and nobody else write the leaf"
+            }
+            Step::RemoveLeaf => "tear-down: the leaf stays behind, and the worker's next start takes it away",
+            Step::Quarantine => {
+                "tear-down: processes of this sandbox do not die (uninterruptible I/O?): look at its cgroup leaf"
+            }
             _ => "see the errno; this step works on the kernels that the host check accepts",
         }
     }
@@ -279,6 +285,14 @@ mod tests {
             (&*error.step, error.errno, error.layer.as_deref()),
             ("StageBind", libc::ENOENT, Some("readonly-root"))
         );
+    }
+
+    #[test]
+    fn what_fails_when_all_is_over_is_not_called_set_up() {
+        for step in [Step::Wait, Step::Evidence, Step::Quarantine, Step::RemoveLeaf] {
+            let said = Failure::new(step, libc::EBUSY).to_string();
+            assert!(said.contains(": tear-down: "), "{said}");
+        }
     }
 
     #[test]
