@@ -1,5 +1,6 @@
 //! What holds for all sandboxes of this forkserver.
 
+use crate::hostpaths::HostRoots;
 use crate::leaf::Hierarchies;
 use crate::namespaces::Namespaces;
 use crate::stage::Roots;
@@ -10,6 +11,7 @@ pub struct Host {
     pub plan: HostPlan,
     pub hierarchies: Hierarchies,
     pub roots: Roots,
+    pub host_roots: HostRoots,
     pub namespaces: Namespaces,
     /// CPUs that may be used at once.
     pub cpus: f64,
@@ -23,9 +25,10 @@ impl Host {
         check(&plan)?;
         let cpus = std::thread::available_parallelism().at(Step::HostPlan)?.get() as f64;
         let roots = Roots::stage(&plan)?;
+        let host_roots = HostRoots::open(&plan.host_roots)?;
         let namespaces = Namespaces::own().at(Step::CheckNamespaces)?;
         // Last: what it makes outlives this process unless it is taken away again.
-        Ok(Host { hierarchies: Hierarchies::open(&plan)?, roots, namespaces, cpus, plan })
+        Ok(Host { hierarchies: Hierarchies::open(&plan)?, roots, host_roots, namespaces, cpus, plan })
     }
 
     /// The slot's own uid and gid on this host.
@@ -61,7 +64,7 @@ mod tests {
 
     fn plan(instance: &str, first_uid: u32, uid_count: u32) -> HostPlan {
         let (instance, stage_dir) = (instance.to_owned(), "/run/stage".to_owned());
-        HostPlan { instance, stage_dir, first_uid, uid_count, cgroups: Vec::new(), roots: Vec::new() }
+        HostPlan { instance, stage_dir, first_uid, uid_count, cgroups: Vec::new(), roots: Vec::new(), host_roots: Vec::new() }
     }
 
     #[test]

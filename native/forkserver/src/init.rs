@@ -53,6 +53,8 @@ struct Init {
     buffer: Vec<u8>,
     /// Root, workspace and doors, until the place is built.
     materials: Option<(OwnedFd, OwnedFd, Vec<OwnedFd>)>,
+    /// Host paths that programs may write to.
+    writable: Vec<String>,
 }
 
 /// Leaves everything behind that belongs to the forkserver or to other sandboxes.
@@ -76,7 +78,7 @@ fn take_over(inherited: &Inherited<'_>) -> Result<Init, Failure> {
     // init does not return.
     let own = |number| unsafe { OwnedFd::from_raw_fd(number) };
     let materials = (own(ROOT), own(WORKSPACE), (FIRST_DOOR..end).map(own).collect());
-    Ok(Init { socket: own(SOCKET), buffer: vec![0; MAX_PACKET], materials: Some(materials) })
+    Ok(Init { socket: own(SOCKET), buffer: vec![0; MAX_PACKET], materials: Some(materials), writable: Vec::new() })
 }
 
 impl Init {
@@ -84,7 +86,10 @@ impl Init {
     fn serve(mut self) -> i32 {
         loop {
             let obeyed = match channel::receive(&self.socket, &mut self.buffer, RecvFlags::empty()) {
-                Ok(Received::Message(Order::Enter { loopback }, _)) => self.build(loopback),
+                Ok(Received::Message(Order::Enter { loopback, writable }, _)) => {
+                    self.writable = writable;
+                    self.build(loopback)
+                }
                 Ok(Received::Message(Order::Run, fds)) => self.run(fds),
                 Ok(Received::Message(Order::Clear, _)) => self.clear(),
                 Ok(Received::Nothing) => Ok(()),
@@ -120,7 +125,7 @@ impl Init {
         let (words, pen) = pipe_with(PipeFlags::CLOEXEC).at(Step::ForkPayload)?;
         let stdio = Stdio { stdin, stdout, stderr };
         let (child, pidfd) = match sys::clone3(0).at(Step::ForkPayload)? {
-            Cloned::Child => payload::become_program(spec, stdio, pen),
+            Cloned::Child => payload::become_program(spec, stdio, pen, &self.writable),
             Cloned::Parent { child, pidfd } => (child, pidfd),
         };
         drop((spec, stdio, pen));

@@ -17,28 +17,31 @@ const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random"
 /// What the crate refuses, in its own words.
 type Refusal = Box<dyn std::error::Error>;
 
-/// Restricts this process and all descendants; returns the kernel's ABI. Needs no-new-privs.
-pub fn restrict(deny_tcp: bool) -> Result<u32, Failure> {
+/// Restricts this process and all descendants; returns the kernel's ABI. Needs no-new-privs. `host_paths` may be written too, but nothing
+/// may be made there that others could be spoken to by.
+pub fn restrict(deny_tcp: bool, host_paths: &[String]) -> Result<u32, Failure> {
     let number = landlock_abi().at(Step::Landlock)?;
     let abi = ABI::from(i32::try_from(number).unwrap_or(i32::MAX));
     let refused = |reason: String| Failure::new(Step::Landlock, libc::EINVAL).about(reason);
-    match enforce(abi, deny_tcp) {
+    match enforce(abi, deny_tcp, host_paths) {
         Ok(RulesetStatus::FullyEnforced) => Ok(number),
         Ok(partly) => Err(refused(format!("{partly:?}"))),
         Err(refusal) => Err(refused(refusal.to_string())),
     }
 }
 
-fn enforce(abi: ABI, deny_tcp: bool) -> Result<RulesetStatus, Refusal> {
+fn enforce(abi: ABI, deny_tcp: bool, host_paths: &[String]) -> Result<RulesetStatus, Refusal> {
     let mut ruleset = refuse_all(abi, deny_tcp)?;
     ruleset = rule(ruleset, ROOT, make_bitflags!(AccessFs::{ReadFile | ReadDir | Execute}))?;
+    // Device nodes have no business there, and there are no devices to send an ioctl to.
+    let write = AccessFs::from_all(abi) & !make_bitflags!(AccessFs::{MakeChar | MakeBlock | IoctlDev});
     for path in WRITABLE {
-        // Device nodes have no business there, and there are no devices to send an ioctl to.
-        ruleset = rule(
-            ruleset,
-            path,
-            AccessFs::from_all(abi) & !make_bitflags!(AccessFs::{MakeChar | MakeBlock | IoctlDev}),
-        )?;
+        ruleset = rule(ruleset, path, write)?;
+    }
+    for path in host_paths {
+        let all = write & !make_bitflags!(AccessFs::{MakeSock | MakeFifo});
+        let access = if std::fs::metadata(path)?.is_dir() { all } else { all & AccessFs::from_file(abi) };
+        ruleset = rule(ruleset, path, access)?;
     }
     for path in DEVICES {
         ruleset = rule(ruleset, path, make_bitflags!(AccessFs::{ReadFile | WriteFile}))?;

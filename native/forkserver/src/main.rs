@@ -8,7 +8,8 @@
 //! the forkserver (`start.rs`).
 //!
 //! The forkserver is one thread around `poll` (`serve.rs`), with one state machine per sandbox (`sandbox.rs`). It makes a sandbox
-//! from parts (`provision.rs`: a cgroup leaf, a clone of a staged root, a workspace) around a PID 1, *init*, which builds the place
+//! from parts (`provision.rs`: a cgroup leaf, a clone of a staged root, a workspace, and where the policy grants host paths a root of its
+//! own with these in it, `hostpaths.rs`) around a PID 1, *init*, which builds the place
 //! from inside (`enter.rs`), forks each program (`payload.rs` drops what is left and executes it), reaps, and reports
 //! (`init.rs`, `report.rs`).
 //!
@@ -23,6 +24,7 @@ mod enter;
 mod evidence;
 mod exec;
 mod host;
+mod hostpaths;
 mod idmap;
 mod init;
 mod landlock;

@@ -16,6 +16,8 @@ pub const PROC: MountAttrFlags = READ_ONLY.union(MountAttrFlags::MOUNT_ATTR_NOEX
 /// Of a single device node: it must work as a device.
 pub const DEVICE: MountAttrFlags =
     MountAttrFlags::MOUNT_ATTR_RDONLY.union(MountAttrFlags::MOUNT_ATTR_NOSUID).union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+/// Of what stands in for something hidden.
+pub const MASK: MountAttrFlags = PROC;
 /// Of what a job may write to. Programs that it compiles there are its purpose: no `noexec`.
 pub const WRITABLE: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
 
@@ -37,6 +39,13 @@ pub fn clone_tree(dir: impl AsFd, path: &str) -> Result<OwnedFd, Errno> {
         | OpenTreeFlags::AT_SYMLINK_NOFOLLOW
         | OpenTreeFlags::AT_NO_AUTOMOUNT;
     open_tree(dir, path, flags)
+}
+
+/// A detached copy of the mount that the open file or directory `node` is in, with `node` as its root and nothing that is mounted beneath
+/// it. Of what was opened, not of whatever its path names by now.
+pub fn clone_node(node: impl AsFd) -> Result<OwnedFd, Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    open_tree(node, "", flags)
 }
 
 /// Attaches a detached mount at `path` below `dir`.

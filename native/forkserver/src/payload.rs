@@ -43,8 +43,8 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Becomes the program, or tells init why not. Never returns.
-pub fn become_program(spec: OwnedFd, stdio: Stdio, pen: OwnedFd) -> ! {
+/// Becomes the program, or tells init why not. It may write to the host paths in `writable`, as far as their mounts allow. Never returns.
+pub fn become_program(spec: OwnedFd, stdio: Stdio, pen: OwnedFd, writable: &[String]) -> ! {
     // By number from here on; the owners of the old numbers must not close them again.
     let (spec, stdio, pen) = (ManuallyDrop::new(spec), ManuallyDrop::new(stdio), ManuallyDrop::new(pen));
     let (pen, arranged) = match arrange_descriptors(&spec, &stdio, &pen) {
@@ -53,7 +53,7 @@ pub fn become_program(spec: OwnedFd, stdio: Stdio, pen: OwnedFd) -> ! {
         Err(errno) => (pen, Err(errno).at(Step::Stdio)),
     };
     let stop = catch_unwind(AssertUnwindSafe(|| match arranged {
-        Ok(()) => prepare_and_execute(&pen).unwrap_or_else(|stop| stop),
+        Ok(()) => prepare_and_execute(&pen, writable).unwrap_or_else(|stop| stop),
         Err(failure) => Stop::Ours(failure),
     }));
     let word = match stop {
@@ -74,7 +74,7 @@ fn arrange_descriptors(spec: &OwnedFd, stdio: &Stdio, pen: &OwnedFd) -> Result<(
 }
 
 /// Returns only with the reason why exec failed.
-fn prepare_and_execute(pen: &OwnedFd) -> Result<Stop, Stop> {
+fn prepare_and_execute(pen: &OwnedFd, writable: &[String]) -> Result<Stop, Stop> {
     fcntl_setfd(pen, FdFlags::CLOEXEC).at(Step::Stdio)?;
     // SAFETY: placed there by `arrange_descriptors`, with no other owner.
     let program = Program::read(unsafe { OwnedFd::from_raw_fd(SPEC) })?;
@@ -84,7 +84,7 @@ fn prepare_and_execute(pen: &OwnedFd) -> Result<Stop, Stop> {
     rlimits::apply(program.open_files, program.file_size_bytes).at(Step::Rlimits)?;
     capabilities::drop_all().at(Step::Capabilities)?;
     set_no_new_privs(true).at(Step::NoNewPrivs)?;
-    let landlock_abi = landlock::restrict(program.deny_tcp)?;
+    let landlock_abi = landlock::restrict(program.deny_tcp, writable)?;
     let scheduled = own_scheduled().at(Step::Evidence)?;
     let executing = Executing { at: boottime(), cpu: own_cpu_time(), scheduled };
     say(pen, &Word::Executing { executing, landlock_abi }).at(Step::ForkPayload)?;

@@ -3,6 +3,7 @@
 use crate::channel;
 use crate::clock::Stopwatch;
 use crate::host::Host;
+use crate::hostpaths::{self, Given, Places, Unmade};
 use crate::idmap;
 use crate::init::{self, Inherited};
 use crate::leaf::Leaf;
@@ -32,6 +33,8 @@ pub struct Parts {
     pub leaf: Option<Leaf>,
     pub workspace: Option<Workspace>,
     pub init: Option<Init>,
+    /// Host paths that it was given.
+    pub places: Places,
     /// Fires when the kernel is about to kill for memory.
     pub oom: Option<OwnedFd>,
 }
@@ -71,13 +74,15 @@ pub fn provision(
     plan: &SandboxPlan,
     host: &Host,
     watch: &mut Stopwatch,
-) -> Result<(), Failure> {
+) -> Result<(), Unmade> {
     let uid = host.uid(plan)?;
+    let (root, places) = make_root(plan, host, uid)?;
+    let writable = places.writable();
+    parts.places = places;
+    watch.lap("tree");
     let leaf = parts.leaf.insert(host.hierarchies.make_leaf(serial)?);
     parts.oom = Some(leaf.watch_oom().at(Step::OomEvents)?);
     watch.lap("leaf");
-    let root = host.roots.clone_root(&plan.root)?;
-    watch.lap("tree");
     let workspace = parts.workspace.insert(Workspace::make(uid)?);
     watch.lap("workspace");
     let doors = leaf.doors().at(Step::LeafEnter)?;
@@ -87,7 +92,16 @@ pub fn provision(
     idmap::map(init.pid, uid)?;
     watch.lap("maps");
     idmap::offer_to_oom_killer(init.pid).at(Step::OomScore)?;
-    init.order(&Order::Enter { loopback: plan.loopback }, &[])
+    Ok(init.order(&Order::Enter { loopback: plan.loopback, writable }, &[])?)
+}
+
+/// The shared root, or one of its own for a sandbox with host paths.
+fn make_root(plan: &SandboxPlan, host: &Host, uid: u32) -> Result<(OwnedFd, Places), Unmade> {
+    if plan.paths.is_empty() {
+        return Ok((host.roots.clone_root(&plan.root)?, Places::default()));
+    }
+    let Given { root, places } = hostpaths::give(plan, &host.roots, &host.host_roots, uid)?;
+    Ok((root, places))
 }
 
 fn clone_init(root: &OwnedFd, workspace: &Workspace, doors: &[OwnedFd]) -> Result<Init, Failure> {
@@ -109,6 +123,7 @@ pub fn layers(parts: &Parts, uid: u32, host: &Host) -> Result<Vec<Layer>, Failur
         return Err(Failure::new(Step::CheckNamespaces, libc::EPROTO).about(*kind));
     }
     check_ids(pid, uid)?;
+    parts.places.check(pid)?;
     let mut layers: Vec<Layer> = KINDS.iter().map(|(_, name)| layer(name, None)).collect();
     layers.extend([layer("uid", Some(uid.to_string())), layer("readonly-root", None), layer("workspace-quota", None)]);
     layers.extend(["cgroup-memory", "cgroup-pids", "cgroup-cpu"].map(|name| layer(name, Some("v1".to_owned()))));

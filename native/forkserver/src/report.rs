@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 /// Forkserver to init.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Order {
-    /// The maps are written and init is in its leaf: build the place.
-    Enter { loopback: bool },
+    /// The maps are written and init is in its leaf: build the place. `writable`: host paths in it that may be written.
+    Enter { loopback: bool, writable: Vec<String> },
     /// Run one program; carries the `ExecSpec` memfd, stdin, stdout, stderr.
     Run,
     /// Kill and reap everything but init. Until this comes the program's zombie stays, so that the forkserver can read what the

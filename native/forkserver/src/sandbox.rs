@@ -17,6 +17,7 @@ mod reports;
 use crate::clock::{Stopwatch, after, boottime};
 use crate::exec::{Asked, Exec};
 use crate::host::Host;
+use crate::hostpaths::{Refusal, Unmade};
 use crate::limits;
 use crate::provision::{self, Parts};
 use crate::report::Order;
@@ -92,11 +93,16 @@ impl Sandbox {
             unwanted: false,
             watch: Stopwatch::start(),
         };
-        let made = host.uid(plan).and_then(|uid| {
-            sandbox.uid = uid;
-            provision::provision(&mut sandbox.parts, id, plan, host, &mut sandbox.watch)
-        });
-        sandbox.settle(made, out);
+        sandbox.uid = host.uid(plan).unwrap_or_default();
+        match provision::provision(&mut sandbox.parts, id, plan, host, &mut sandbox.watch) {
+            Ok(()) => {}
+            Err(Unmade::Failed(failure)) => sandbox.settle(Err(failure), out),
+            Err(Unmade::Refused(Refusal { index, rule })) => {
+                out.push((Event::PathRefused { sandbox: id, path: index, rule }, Vec::new()));
+                let died = sandbox.die();
+                sandbox.settle(died, out);
+            }
+        }
         sandbox
     }
 

@@ -30,6 +30,8 @@ const MOUNT_POINTS: [&str; 4] = ["/proc", "/work", "/tmp", "/dev/shm"];
 
 /// The staged roots by name.
 pub struct Roots {
+    /// The forkserver's working directory, in a file system of its own.
+    ground: Tree,
     staged: BTreeMap<String, OwnedFd>,
 }
 
@@ -50,13 +52,22 @@ impl Roots {
             }
             staged.insert(root.name.clone(), stage_root(&ground, root)?);
         }
-        Ok(Roots { staged })
+        Ok(Roots { ground, staged })
     }
 
     /// A detached clone of one root, for one sandbox.
     pub fn clone_root(&self, name: &str) -> Result<OwnedFd, Failure> {
-        let root = self.staged.get(name).ok_or_else(|| Failure::new(Step::CloneTree, libc::ENOENT).about(name))?;
-        mounts::clone_tree(root, ".").at(Step::CloneTree)
+        mounts::clone_tree(self.staged(name)?, ".").at(Step::CloneTree)
+    }
+
+    /// One root, as it was staged.
+    pub fn staged(&self, name: &str) -> Result<&OwnedFd, Failure> {
+        self.staged.get(name).ok_or_else(|| Failure::new(Step::CloneTree, libc::ENOENT).about(name))
+    }
+
+    /// Where there is room to build.
+    pub fn ground(&self) -> &Tree {
+        &self.ground
     }
 }
 
@@ -123,21 +134,11 @@ fn bind_devices(tree: &Tree) -> Result<(), Failure> {
         if device_number(&node).map_err(at)? != Some(number) {
             return Err(Failure::new(Step::StageDevice, libc::ENODEV).about(path));
         }
-        let source = clone_node(&node).map_err(at)?;
+        let source = mounts::clone_node(&node).map_err(at)?;
         mount_setattr(&source, u64::from(DEVICE.bits()), 0, false).map_err(at)?;
         mounts::attach(&source, tree.root(), &path[1..]).map_err(at)?;
     }
     Ok(())
-}
-
-/// Of the node that was checked, not of whatever its path names by now.
-fn clone_node(node: &OwnedFd) -> rustix::io::Result<OwnedFd> {
-    use rustix::mount::{OpenTreeFlags, open_tree};
-    open_tree(
-        node,
-        "",
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH,
-    )
 }
 
 fn about(step: Step, errno: rustix::io::Errno, what: &str) -> Failure {

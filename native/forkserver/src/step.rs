@@ -27,6 +27,12 @@ pub enum Step {
     StageDevice,
     StageCopy,
     StageLock,
+    // host paths
+    HostRoot,
+    HostPath,
+    HostPathOwner,
+    HostPathRoot,
+    HostPathCheck,
     // provision
     Leaf,
     LeafEnter,
@@ -97,6 +103,9 @@ impl Step {
                 "readonly-root"
             }
             Step::Workspace | Step::AttachWorkspace | Step::WorkspaceLimit => "workspace-quota",
+            Step::HostRoot | Step::HostPath | Step::HostPathOwner | Step::HostPathRoot | Step::HostPathCheck => {
+                "mount-namespace"
+            }
             Step::ClearGroups | Step::SwitchIds => "uid",
             Step::HostName => "uts-namespace",
             Step::Loopback => "network-namespace",
@@ -135,6 +144,12 @@ impl Step {
             }
             Step::StageDevice => {
                 "the host's /dev must have null, zero, full, random and urandom with their usual numbers"
+            }
+            Step::HostRoot => {
+                "check roots in the worker's configuration: each is a directory of a local file system, reached without symbolic links; to be readwrite it must belong to a user and group other than root"
+            }
+            Step::HostPathOwner => {
+                "this file system can't be mounted with its owner's id as the job's: needs Linux 5.12 for ext4 and xfs, 5.15 for btrfs, 6.3 for tmpfs"
             }
             Step::Leaf | Step::LeafEnter => {
                 "the cgroup v1 hierarchies memory, pids, cpu and cpuacct must be mounted and writable"

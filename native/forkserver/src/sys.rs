@@ -53,6 +53,34 @@ pub fn mount_setattr(mount: impl AsFd, set: u64, clear: u64, recursive: bool) ->
     .map(drop)
 }
 
+/// Sets attributes of a mount that was never attached, and shows its owners as `namespace` maps them.
+pub fn mount_as(mount: impl AsFd, set: u64, namespace: impl AsFd) -> Result<(), Errno> {
+    let userns_fd = namespace.as_fd().as_raw_fd() as u64;
+    let attr = libc::mount_attr { attr_set: set | libc::MOUNT_ATTR_IDMAP, attr_clr: 0, propagation: 0, userns_fd };
+    let fd = mount.as_fd().as_raw_fd();
+    let empty: *const c_char = c"".as_ptr();
+    // SAFETY: the path is a valid C string and `attr` outlives the call.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            fd,
+            empty,
+            libc::AT_EMPTY_PATH,
+            &raw const attr,
+            size_of::<libc::mount_attr>(),
+        )
+    })
+    .map(drop)
+}
+
+/// Waits for good.
+pub fn pause_forever() -> ! {
+    loop {
+        // SAFETY: always sound.
+        unsafe { libc::pause() };
+    }
+}
+
 /// Closes every descriptor from `first` on.
 ///
 /// The caller must not use (or drop) an `OwnedFd` of that range afterwards; it is called only in fresh children that keep none.

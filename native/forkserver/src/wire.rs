@@ -8,7 +8,7 @@
 //!   Hello{version, …}                     ->
 //!                                         <-   Ready{…}                       or Refused
 //!   Provision{sandbox, plan}              ->
-//!                                         <-   Provisioned{sandbox} + [box]   or Failed
+//!                                         <-   Provisioned{sandbox} + [box]   or PathRefused, or Failed
 //!   Claim{sandbox, limits}                ->
 //!                                         <-   Claimed{sandbox}               or Failed
 //!   Exec{sandbox, step, …} + [spec, 0, 1, 2] ->
@@ -19,7 +19,7 @@
 //!                                         <-   Deprovisioned{sandbox}         or Failed
 //! ```
 //!
-//! After `Failed` (which may come at any time) the sandbox is dead and is to be deprovisioned. Several `Exec` may follow each other in
+//! After `PathRefused` and after `Failed` (which may come at any time) the sandbox is dead and is to be deprovisioned. Several `Exec` may follow each other in
 //! one sandbox (a build step, then the program); everything of a step is dead before its `Ended` is sent. After an `Ended` whose cause
 //! is `exit`, and whose exec was not the last, the sandbox takes the next `Exec`; after any other it is dead.
 //!
@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Version of this protocol; a peer with another one is refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The forkserver's end of the control socket.
 pub const CONTROL_FD: i32 = 3;
 /// Largest packet. What may be larger (argv, environment, filter) travels as a sealed memfd.
@@ -88,6 +88,58 @@ pub struct HostPlan {
     pub cgroups: Vec<CgroupHierarchy>,
     /// Root file systems, staged once and cloned for each sandbox.
     pub roots: Vec<RootPlan>,
+    /// Directories of the host below which a sandbox may be given paths; opened once, at the start.
+    pub host_roots: Vec<HostRoot>,
+}
+
+/// A directory of the host below which paths may be granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HostRoot {
+    /// Absolute and normalised, without a symbolic link in it.
+    pub path: String,
+    /// Most that may be granted: [`PathAccess::Readonly`] or [`PathAccess::Readwrite`].
+    pub access: PathAccess,
+}
+
+/// What a job may do with a host path; the strictest is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PathAccess {
+    Readwrite,
+    Readonly,
+    Denied,
+}
+
+/// One host path of a policy, and what it is to be. The most specific one wins; of several for one file or directory, the strictest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PathPlan {
+    /// Index into [`HostPlan::host_roots`]: the deepest one that the path is in.
+    pub root: u32,
+    /// Relative to it, normalised; empty for the root itself.
+    pub below: String,
+    pub access: PathAccess,
+}
+
+/// Why a host path can't be what the policy wants it to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathRule {
+    /// There is nothing there to grant.
+    Missing,
+    /// One of its names is a symbolic link.
+    Symlink,
+    /// Another file system is mounted on the way to it.
+    OtherFilesystem,
+    /// Another file system is mounted below it, and no path of the policy says what is to become of it.
+    MountBelow,
+    /// Neither a regular file nor a directory.
+    FileType,
+    /// A file that is to be stricter than what is around it has other names (hard links) that can't be found.
+    HardLink,
+    /// A denied directory with more in it than can be searched for hard links, or more places to mount than allowed.
+    TooLarge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +184,8 @@ pub struct SandboxPlan {
     pub slot: u32,
     /// Bring `lo` up in the sandbox's own network namespace.
     pub loopback: bool,
+    /// Host paths, each at its own place. Empty, or at least one of them is granted.
+    pub paths: Vec<PathPlan>,
 }
 
 /// The job's limits on the sandbox's own leaf and workspace.
@@ -197,6 +251,9 @@ pub enum Event {
     /// Carries one descriptor: the root of the sandbox's writable file system (with `work/`, `tmp/`, `shm/`), open for directory operations.
     #[serde(rename_all = "camelCase")]
     Provisioned { sandbox: u64, uid: u32, gid: u32, layers: Vec<Layer>, stages: Vec<Stage> },
+    /// A host path can't be what the policy says: the caller's affair. `path` is its index in [`SandboxPlan::paths`].
+    #[serde(rename_all = "camelCase")]
+    PathRefused { sandbox: u64, path: u32, rule: PathRule },
     #[serde(rename_all = "camelCase")]
     Claimed { sandbox: u64 },
     #[serde(rename_all = "camelCase")]

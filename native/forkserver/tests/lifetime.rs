@@ -198,7 +198,10 @@ fn requests_that_a_state_does_not_allow_fail_that_sandbox_only() {
     failed(sandbox.server, sandbox.id);
     sandbox.deprovision();
     server.send(
-        &Request::Provision { sandbox: 78, plan: SandboxPlan { root: "none".into(), slot: 0, loopback: false } },
+        &Request::Provision {
+            sandbox: 78,
+            plan: SandboxPlan { root: "none".into(), slot: 0, loopback: false, paths: Vec::new() },
+        },
         &[],
     );
     match server.receive().0 {
@@ -310,12 +313,12 @@ fn killing_the_shim_kills_everything() {
 #[test]
 fn two_sandboxes_never_share_a_uid() {
     let mut server = Forkserver::start();
-    let plan = SandboxPlan { root: "debian".into(), slot: 3, loopback: false };
+    let plan = SandboxPlan { root: "debian".into(), slot: 3, loopback: false, paths: Vec::new() };
     let first = server.provision_as(plan.clone());
     first.server.send(&Request::Provision { sandbox: 99, plan }, &[]);
     assert!(matches!(first.server.receive().0, Event::Failed { sandbox: 99, error } if error.errno == libc::EEXIST));
     first.deprovision();
-    let beyond = SandboxPlan { root: "debian".into(), slot: 16, loopback: false };
+    let beyond = SandboxPlan { root: "debian".into(), slot: 16, loopback: false, paths: Vec::new() };
     server.send(&Request::Provision { sandbox: 100, plan: beyond }, &[]);
     assert!(matches!(server.receive().0, Event::Failed { sandbox: 100, error } if error.errno == libc::EUSERS));
 }

@@ -85,6 +85,7 @@ impl Forkserver {
             uid_count: UIDS,
             cgroups: hierarchies(),
             roots: vec![debian()],
+            host_roots: Vec::new(),
         }
     }
 
@@ -102,9 +103,34 @@ impl Forkserver {
 
     /// A provisioned sandbox in a slot of its own.
     pub fn provision(&mut self) -> Sandbox<'_> {
-        let plan =
-            SandboxPlan { root: "debian".into(), slot: (self.next_sandbox % u64::from(UIDS)) as u32, loopback: false };
+        let plan = self.plan(Vec::new());
         self.provision_as(plan)
+    }
+
+    /// A plan for a slot of its own, with these host paths.
+    pub fn plan(&self, paths: Vec<PathPlan>) -> SandboxPlan {
+        let slot = (self.next_sandbox % u64::from(UIDS)) as u32;
+        SandboxPlan { root: "debian".into(), slot, loopback: false, paths }
+    }
+
+    /// A claimed sandbox with host paths, or which of them is refused and why.
+    pub fn with_paths(&mut self, paths: Vec<PathPlan>) -> Result<Sandbox<'_>, (u32, PathRule)> {
+        let (id, plan) = (self.next_sandbox, self.plan(paths));
+        self.next_sandbox += 1;
+        self.send(&Request::Provision { sandbox: id, plan }, &[]);
+        match self.receive() {
+            (Event::Provisioned { uid, layers, stages, .. }, mut fds) => {
+                let sandbox = Sandbox { server: self, id, uid, layers, stages, root: fds.pop().expect("the workspace") };
+                sandbox.claim(limits());
+                Ok(sandbox)
+            }
+            (Event::PathRefused { path, rule, .. }, _) => {
+                self.send(&Request::Deprovision { sandbox: id }, &[]);
+                assert!(matches!(self.receive().0, Event::Deprovisioned { .. }));
+                Err((path, rule))
+            }
+            (other, _) => panic!("not provisioned: {other:?}"),
+        }
     }
 
     pub fn provision_as(&mut self, plan: SandboxPlan) -> Sandbox<'_> {
