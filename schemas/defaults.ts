@@ -74,6 +74,7 @@ export const DEFAULT_WORKER_CONFIG: Required<WorkerConfig> = {
     loopback: ['deny', 'private'],
     attempts: 3,
   },
+  roots: [],
   pools: {},
   uids: { first: 200_000, count: 65_536 },
   runDir: '/run/bullpen',

@@ -3,30 +3,25 @@
  *
  * | rule              | path                                                              | refused                                              |
  * |-------------------|-------------------------------------------------------------------|------------------------------------------------------|
- * | `not-enforceable` | `P.filesystem.readonlyPaths` `….readwritePaths` `….deniedPaths`   | not empty                                            |
  * | `not-enforceable` | `P.network.egress.default`                                        | `allow`                                              |
  * | `not-enforceable` | `P.network.egress.allow`                                          | not empty                                            |
  * | `not-enforceable` | `P.network.ingress.default` `P.network.ingress.hostLoopback`      | `allow`                                              |
  * | `cidr`            | `….egress.allow[i].to[j].cidr`, `….except[k]`, also under `deny`  | no IP address, or a prefix length above 32 (IPv4) or 128 (IPv6) |
  * | `port-range`      | `….egress.allow[i].ports[j].endPort`, also under `deny`           | below `port`                                         |
  *
- * Rules under `egress.deny` are accepted: nothing can be reached, so they hold.
+ * The lists of `P.filesystem`: see `host-path-rules.ts`. Rules under `egress.deny` are accepted: nothing can be reached, so they hold.
  */
 import { isIP } from 'node:net';
+import { checkHostPaths } from './host-path-rules.ts';
 import { fieldOf, type Issue, issue } from './issue.ts';
 import type { Policy, TrafficRule } from './types.ts';
 
 /** What the schema can't say about a policy. */
 export function checkPolicy(path: string, policy: Policy): Issue[] {
-  return [...checkFilesystem(fieldOf(path, 'filesystem'), policy), ...checkNetwork(fieldOf(path, 'network'), policy)];
-}
-
-function checkFilesystem(path: string, { filesystem }: Policy): Issue[] {
-  return (['readonlyPaths', 'readwritePaths', 'deniedPaths'] as const)
-    .filter((list) => (filesystem?.[list] ?? []).length > 0)
-    .map((list) =>
-      refuse(`${path}.${list}`, 'must be empty: host paths can not be granted yet. Send the content as files'),
-    );
+  return [
+    ...checkHostPaths(fieldOf(path, 'filesystem'), policy.filesystem),
+    ...checkNetwork(fieldOf(path, 'network'), policy),
+  ];
 }
 
 function checkNetwork(path: string, { network }: Policy): Issue[] {

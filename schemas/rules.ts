@@ -21,11 +21,13 @@
  * | `size`           | `source`, `stdin` or `files`       | source, stdin and files, decoded, above 16 MiB together. The path is `source` or `stdin` if that alone is above, else `files` |
  *
  * Policy, wherever one stands inline (`policy`, and in a worker configuration `defaults`, `policies.NAME`): see `policy-rules.ts`.
- * The rules `ceiling`, `unknown-runtime`, `unknown-policy`, `reserved-path` need the worker's configuration and are checked by the engine.
+ * Worker configuration, `roots`: see `host-path-rules.ts`.
+ * The rules `ceiling`, `unknown-runtime`, `unknown-policy`, `reserved-path` and those of host paths need the worker's configuration and are checked by the engine.
  *
  * Result: `exactly-one-of` at `stdout`, `stderr`, `build.stdout`, `build.stderr` and each collected `artifacts[i]`, as for a job's contents.
  */
 
+import { checkRoots } from './host-path-rules.ts';
 import { fieldOf, type Issue, issue, itemOf } from './issue.ts';
 import { checkPatterns, checkWorkingDirectory, checkWorkspacePaths } from './path-rules.ts';
 import { checkPolicy } from './policy-rules.ts';
@@ -56,7 +58,7 @@ export function checkJob(job: Job): Issue[] {
 export function checkWorkerConfig(config: WorkerConfig): Issue[] {
   const named = Object.entries(config.policies ?? {}).map(([name, policy]) => [`policies.${name}`, policy] as const);
   const all = config.defaults === undefined ? named : [['defaults', config.defaults] as const, ...named];
-  return all.flatMap(([path, policy]) => checkPolicy(path, policy));
+  return [...checkRoots(config.roots ?? []), ...all.flatMap(([path, policy]) => checkPolicy(path, policy))];
 }
 
 /** What the schema can't say about a result. */

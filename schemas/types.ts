@@ -106,7 +106,7 @@ export type Loopback = 'deny' | 'private';
  */
 export type Verdict = 'deny' | 'allow';
 /**
- * Up to 64 absolute host paths, each of 1 to 4096 characters.
+ * Up to 64 absolute host paths without symbolic links, . or .. in them, each of 1 to 4095 bytes; all lists together at most 24576.
  *
  * @maxItems 64
  */
@@ -228,19 +228,19 @@ export interface HeldLayer {
   value: string | null;
 }
 /**
- * Host paths inside the sandbox; the most specific one wins. Not enforceable yet: a list with entries is refused.
+ * Host paths inside the sandbox, at the same place: files and directories below those that the operator lists in roots. The most specific path wins; of several for one file or directory the strictest.
  */
 export interface Filesystem {
   /**
-   * Host paths that can be read. Default: none.
+   * Host paths that can be read, and programs in them run. Default: none.
    */
   readonlyPaths?: HostPaths;
   /**
-   * Host paths that can be read and written. Default: none.
+   * Host paths that can be read and written. What is written there counts against no limit of the job. Default: none.
    */
   readwritePaths?: HostPaths;
   /**
-   * Host paths that stay hidden. Default: none.
+   * Host paths that stay hidden, as they are when the job begins. One that is not there is no mistake. Default: none.
    */
   deniedPaths?: HostPaths;
 }
@@ -1200,6 +1200,19 @@ export interface AuditRecord {
   body: BootBody | AcceptedBody | StartedBody | FinishedBody | CloseBody;
 }
 /**
+ * A host directory of one local file system, and what policies may grant below it. Jobs act there as its owner, or as a stranger if it belongs to root.
+ */
+export interface HostRoot {
+  /**
+   * Absolute, without symbolic links, . or .. in it, up to 4095 bytes; not / and not in /dev, /etc, /proc, /sys, /tmp, /work.
+   */
+  path: string;
+  /**
+   * Most that may be granted: readonly, or readwrite as well. For readwrite the directory must belong to a user and a group other than root.
+   */
+  access: 'readonly' | 'readwrite';
+}
+/**
  * A language: its main file, how it is built and run, and its root file system.
  */
 export interface Runtime {
@@ -1471,6 +1484,12 @@ export interface WorkerConfig {
    * Most that a job may ask for; what is above is rejected, never lowered. Default: each field's own.
    */
   ceilings?: Ceilings;
+  /**
+   * Up to 64 host directories below which policies may grant paths. Default: none, so that no policy can grant any.
+   *
+   * @maxItems 64
+   */
+  roots?: HostRoot[];
   /**
    * Up to 64 pools of prepared sandboxes, by runtime name. Default: none.
    */

@@ -25,7 +25,7 @@ const lists: [path: string, parse: typeof parseJob | typeof parseWorkerConfig, b
     'policy.network.egress.deny',
     'policy.require',
   ].map((path): [string, typeof parseJob, object] => [path, parseJob, JOB]),
-  ...['ceilings.syscalls', 'ceilings.loopback'].map((path): [string, typeof parseWorkerConfig, object] => [
+  ...['ceilings.syscalls', 'ceilings.loopback', 'roots'].map((path): [string, typeof parseWorkerConfig, object] => [
     path,
     parseWorkerConfig,
     CONFIG,

@@ -79,8 +79,14 @@ const bad: [string, Buffer | string, string, string][] = [
   [
     'a host path',
     job({ policy: { version: 1, filesystem: { readonlyPaths: ['/srv'] } } }),
-    'policy.filesystem.readonlyPaths',
-    'not-enforceable',
+    'policy.filesystem.readonlyPaths[0]',
+    'outside-roots',
+  ],
+  [
+    'a host path that is never granted',
+    job({ policy: { version: 1, filesystem: { readonlyPaths: ['/srv', '/proc'] } } }),
+    'policy.filesystem.readonlyPaths[1]',
+    'reserved-path',
   ],
 ];
 

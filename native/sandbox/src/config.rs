@@ -49,6 +49,9 @@ pub struct WorkerConfig {
     pub defaults: PolicyDocument,
     #[serde(default)]
     pub ceilings: Ceilings,
+    /// Host directories below which policies may grant paths. Empty: nowhere.
+    #[serde(default)]
+    pub roots: Vec<RootConfig>,
     /// `None`: every built-in root file system has a few sandboxes ready. Empty: nothing is prepared ahead.
     pub pools: Option<BTreeMap<String, PoolConfig>>,
     pub uids: Option<UidRange>,
@@ -95,6 +98,23 @@ pub struct CeilingLimits {
     pub open_files: Option<u64>,
     pub artifacts: Option<u64>,
     pub artifact_bytes: Option<u64>,
+}
+
+/// A host directory below which policies may grant paths.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RootConfig {
+    pub path: String,
+    /// Most that may be granted.
+    pub access: RootAccess,
+}
+
+/// What may be granted below a host directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RootAccess {
+    Readonly,
+    Readwrite,
 }
 
 /// Sandboxes kept ready for one runtime.
@@ -167,12 +187,13 @@ impl Config {
                 return Err(Issue::at(format!("pools.{name}"), "reference", "there is no runtime of this name"));
             }
         }
-        check_policies(&self.worker)
+        check_rules(&self.worker)
     }
 }
 
-/// What the schema can't say about the policies of a configuration.
-pub fn check_policies(config: &WorkerConfig) -> Result<(), Issue> {
+/// What the schema can't say about a configuration.
+pub fn check_rules(config: &WorkerConfig) -> Result<(), Issue> {
+    door::first(door::host_path_rules::roots(config.roots.iter().map(|root| &*root.path)))?;
     door::first(door::policy_rules::check("defaults", &config.defaults))?;
     config
         .policies

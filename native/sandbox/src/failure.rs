@@ -1,5 +1,7 @@
 //! Our own failures: a closed set of steps, each with a code and words that name no path of the host.
 
+use forkserver::wire::PathRule;
+
 use crate::backend::BackendError;
 use crate::seccomp::SeccompError;
 
@@ -12,6 +14,8 @@ pub struct Failure {
     pub message: String,
     /// The layer that can't hold because of it, where there is one: then the outcome is `unavailable`.
     pub layer: Option<String>,
+    /// A host path that can't be what the policy says (its index, the rule): then it isn't our failure, and the outcome is `rejected`.
+    pub refused: Option<(u32, PathRule)>,
 }
 
 /// Which of our steps failed.
@@ -42,13 +46,13 @@ pub enum Step {
 impl Failure {
     /// A failure of a step that has no errno.
     pub fn new(step: Step, code: &str, message: impl Into<String>) -> Failure {
-        Failure { step, code: code.to_owned(), message: message.into(), layer: None }
+        Failure { step, code: code.to_owned(), message: message.into(), layer: None, refused: None }
     }
 
     /// A failed system call in one of our steps.
     pub fn system(step: Step, call: &str, errno: rustix::io::Errno) -> Failure {
         let code = errno_name(errno.raw_os_error());
-        Failure { step, message: format!("{call} failed: {code}"), code, layer: None }
+        Failure { step, message: format!("{call} failed: {code}"), code, layer: None, refused: None }
     }
 
     /// A seccomp filter that can't be compiled.
@@ -82,7 +86,15 @@ impl From<BackendError> for Failure {
             BackendError::Step { step, errno, layer, .. } => {
                 let code = errno_name(errno);
                 let message = format!("{}: {} ({code})", failed_doing(&step), kebab(&step));
-                Failure { step: Step::Sandbox(step), code, message, layer }
+                Failure { step: Step::Sandbox(step), code, message, layer, refused: None }
+            }
+            BackendError::PathRefused { path, rule } => {
+                let failure = Failure::new(
+                    Step::Sandbox("HostPath".to_owned()),
+                    "refused",
+                    "a host path of the policy was refused",
+                );
+                Failure { refused: Some((path, rule)), ..failure }
             }
             BackendError::Died => {
                 Failure::new(Step::Forkserver, "died", "the forkserver died, and every sandbox with it")

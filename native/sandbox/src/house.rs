@@ -10,9 +10,10 @@ use tokio::sync::Mutex;
 
 use crate::backend::process::{self, Process};
 use crate::backend::{Backend, Template};
-use crate::config::{Config, Warmth};
+use crate::config::{Config, RootAccess, RootConfig, Warmth};
 use crate::door::document::Loopback;
 use crate::lease;
+use crate::policy::host_paths;
 use crate::policy::layers::{Offer, ProbedLayer};
 use crate::pool::{Pool, Stock};
 use crate::runtime::Catalogue;
@@ -39,6 +40,7 @@ impl House {
     /// Makes the directories, and the backends around them. Starts nothing yet.
     pub fn build(config: Config) -> io::Result<House> {
         let catalogue = Catalogue::of(&config.worker);
+        config.worker.roots.iter().try_for_each(check_root)?;
         let stage_dir = make_stage_dir(&config)?;
         let backend = Process::open(process::Settings {
             instance: config.instance.clone(),
@@ -46,6 +48,7 @@ impl House {
             stage_dir: stage_dir.clone(),
             uids: config.uids,
             roots: catalogue.root_plans(),
+            host_roots: host_paths::host_roots(&config.worker.roots),
         })?;
         let backends = BTreeMap::from([(process::NAME.to_owned(), Arc::new(backend) as Arc<dyn Backend>)]);
         let lacking = catalogue.runtimes.iter().filter(|(_, runtime)| !Path::new(&runtime.interpreter).exists());
@@ -103,6 +106,33 @@ fn unproven(message: &str) -> Offer {
 
 fn holds_all(offer: &Offer) -> bool {
     offer.values().flatten().all(|layer| layer.held)
+}
+
+/// A directory of the operator's list must be usable from the start: a slip of the pen is found here, not by a job.
+fn check_root(root: &RootConfig) -> io::Result<()> {
+    use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, openat2};
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = openat2(
+        rustix::fs::CWD,
+        &*root.path,
+        flags,
+        Mode::empty(),
+        ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
+    );
+    let stat = dir.and_then(fstat).map_err(|errno| {
+        io::Error::other(format!(
+            "roots: {}: must be a directory, reached without symbolic links: {}",
+            root.path,
+            io::Error::from(errno)
+        ))
+    })?;
+    if root.access == RootAccess::Readwrite && (stat.st_uid == 0 || stat.st_gid == 0) {
+        return Err(io::Error::other(format!(
+            "roots: {}: to be readwrite it must belong to a user and a group other than root: jobs act as its owner there",
+            root.path
+        )));
+    }
+    Ok(())
 }
 
 /// A directory of this instance's own, below the run directory, that nobody else may enter.

@@ -14,7 +14,7 @@ use crate::door::{self, Issue};
 use crate::failure::Failure;
 use crate::policy::{LimitSet, Policy};
 use crate::runtime::Runtime;
-use crate::seccomp::{self, Profile};
+use crate::seccomp::{self, Profile, Sockets};
 
 /// What every program finds in its environment; the runtime's goes over it, and in the run step the job's over that.
 const ENVIRONMENT: [(&str, &str); 4] =
@@ -119,7 +119,7 @@ fn spec(argv: Vec<String>, env: Vec<(String, String)>, cwd: &str, policy: &Polic
         cwd: cwd.to_owned(),
         open_files: policy.limits.open_files,
         file_size_bytes: largest_file(policy.limits.disk_bytes),
-        seccomp: filter(policy.syscalls, policy.loopback)?,
+        seccomp: filter(policy.syscalls, sockets(policy))?,
         landlock_deny_tcp: policy.loopback == Loopback::Deny,
     })
 }
@@ -134,21 +134,29 @@ fn largest_file(disk_bytes: u64) -> u64 {
 const PAGE: u64 = 4096;
 
 /// Every filter that a policy can ask for, compiled once.
-static FILTERS: LazyLock<HashMap<(Syscalls, Loopback), Result<String, Failure>>> = LazyLock::new(|| {
+static FILTERS: LazyLock<HashMap<(Syscalls, Sockets), Result<String, Failure>>> = LazyLock::new(|| {
     let profiles = [(Syscalls::Strict, Profile::Strict), (Syscalls::Compatible, Profile::Compatible)];
-    let compile = |profile: Profile, loopback: Loopback| {
-        let filter =
-            seccomp::compile(profile, loopback == Loopback::Private).map_err(|error| Failure::seccomp(&error))?;
+    let all = [Sockets::Local, Sockets::Loopback, Sockets::Pairs, Sockets::LoopbackPairs];
+    let compile = |profile: Profile, sockets: Sockets| {
+        let filter = seccomp::compile(profile, sockets).map_err(|error| Failure::seccomp(&error))?;
         Ok(STANDARD.encode(filter.as_bytes()))
     };
-    let both = |(syscalls, profile)| {
-        [Loopback::Deny, Loopback::Private].map(|loopback| ((syscalls, loopback), compile(profile, loopback)))
-    };
-    profiles.into_iter().flat_map(both).collect()
+    let each = |(syscalls, profile)| all.map(|sockets| ((syscalls, sockets), compile(profile, sockets)));
+    profiles.into_iter().flat_map(each).collect()
 });
 
-fn filter(syscalls: Syscalls, loopback: Loopback) -> Result<String, Failure> {
-    FILTERS[&(syscalls, loopback)].clone()
+fn filter(syscalls: Syscalls, sockets: Sockets) -> Result<String, Failure> {
+    FILTERS[&(syscalls, sockets)].clone()
+}
+
+/// Among host paths there may be a socket that a process of the host listens on: a job that has any opens no Unix socket.
+fn sockets(policy: &Policy) -> Sockets {
+    match (policy.loopback, policy.host_paths.is_empty()) {
+        (Loopback::Deny, true) => Sockets::Local,
+        (Loopback::Private, true) => Sockets::Loopback,
+        (Loopback::Deny, false) => Sockets::Pairs,
+        (Loopback::Private, false) => Sockets::LoopbackPairs,
+    }
 }
 
 #[cfg(test)]
@@ -195,7 +203,7 @@ mod tests {
 
     fn filter_name(bytes: &str) -> String {
         let known = FILTERS.iter().find(|(_, filter)| filter.as_ref().is_ok_and(|one| one == bytes));
-        known.map(|((syscalls, loopback), _)| format!("{syscalls:?} {loopback:?}")).expect("a known filter")
+        known.map(|((syscalls, sockets), _)| format!("{syscalls:?} {sockets:?}")).expect("a known filter")
     }
 
     fn job(more: Value) -> Value {

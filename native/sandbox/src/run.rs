@@ -4,6 +4,8 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use forkserver::wire::PathPlan;
+
 use crate::backend::{self, Launch, Program};
 use crate::control::Control;
 use crate::door::document::{JobDocument, Overflow};
@@ -15,7 +17,7 @@ use crate::outcome::{self, Attribution, End, Outcome};
 use crate::output::{self, Kept, Terms};
 use crate::plan::{self, Phase, Plan, Step};
 use crate::policy::layers::{self, Missing};
-use crate::policy::{self, LimitSet, Policy};
+use crate::policy::{self, LimitSet, Policy, host_paths};
 use crate::pool::Lease;
 use crate::result::{Context, Report, StepDone};
 use crate::stop::Stop;
@@ -46,7 +48,7 @@ async fn attempt(
     let mut job = parse(document).await?;
     report.readable(&job);
     let mut order = decide(house, &mut job).await?;
-    let mut place = acquire(house, &order.plan, control, report).await?;
+    let mut place = acquire(house, &order, control, report).await?;
     prepare(&mut place, &order, control, report).await?;
     let outcome = execute(&mut place, &mut order, control, report).await?;
     if outcome.attribution() == Attribution::Guest {
@@ -77,6 +79,7 @@ async fn decide(house: &Arc<House>, job: &mut JobDocument) -> Result<Order, Stop
         .get(&job.runtime)
         .ok_or_else(|| Issue::at("runtime", "unknown-runtime", "must be a runtime that this worker offers"))?;
     plan::check_reserved(job, runtime)?;
+    host_paths::check_places(&policy.filesystem, &house.catalogue.roots[&runtime.root])?;
     let backend = layers::choose(&policy, &*house.offer().await).map_err(Stop::Unavailable)?;
     if job.source.is_some() && house.lacks_interpreter(&job.runtime) {
         let message = format!(
@@ -90,11 +93,15 @@ async fn decide(house: &Arc<House>, job: &mut JobDocument) -> Result<Order, Stop
     Ok(Order { policy, plan, inputs, backend })
 }
 
-async fn acquire(house: &Arc<House>, plan: &Plan, control: &Control, report: &mut Report) -> Result<Lease, Stop> {
-    let begun = Instant::now();
-    let place = control.unless_killed(house.pool.take(&plan.template)).await;
+async fn acquire(house: &Arc<House>, order: &Order, control: &Control, report: &mut Report) -> Result<Lease, Stop> {
+    let (Order { policy, plan, .. }, begun) = (order, Instant::now());
+    let paths: Vec<PathPlan> = policy.host_paths.iter().map(|path| path.plan.clone()).collect();
+    let place = control.unless_killed(house.pool.take(&plan.template, &paths)).await;
     report.timing().acquire_us = micros(begun);
-    Ok(place??)
+    place?.map_err(|failure| match failure.refused {
+        Some((path, rule)) => Stop::Rejected(host_paths::refusal(&policy.host_paths, path, rule)),
+        None => Stop::Failed(failure),
+    })
 }
 
 /// The job's limits, then its files.

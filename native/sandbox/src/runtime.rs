@@ -98,6 +98,11 @@ impl Catalogue {
 }
 
 impl RootFilesystem {
+    /// Every place that it has something at.
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        self.binds.iter().chain(self.symlinks.keys()).chain(&self.etc.copies).map(String::as_str)
+    }
+
     fn plan(&self, name: &str, exists: impl Fn(&Path) -> bool) -> RootPlan {
         let on_host = |target: &str| exists(&Path::new("/").join(target));
         let same_place = |path: &String| BindPlan { source: path.clone(), target: path.clone() };

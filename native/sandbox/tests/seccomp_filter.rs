@@ -8,21 +8,28 @@ use std::fmt::Write;
 use std::sync::LazyLock;
 
 use bpf::{Call, I386, X86_64, action_name, run};
-use sandbox::seccomp::{Action, CompiledFilter, Match, Profile, Verdict, compile};
+use sandbox::seccomp::{Action, CompiledFilter, Match, Profile, Sockets, Verdict, compile};
 
-static STRICT: LazyLock<CompiledFilter> = LazyLock::new(|| compile(Profile::Strict, false).unwrap());
-static STRICT_LOOPBACK: LazyLock<CompiledFilter> = LazyLock::new(|| compile(Profile::Strict, true).unwrap());
-static COMPATIBLE: LazyLock<CompiledFilter> = LazyLock::new(|| compile(Profile::Compatible, false).unwrap());
-static COMPATIBLE_LOOPBACK: LazyLock<CompiledFilter> = LazyLock::new(|| compile(Profile::Compatible, true).unwrap());
+static STRICT: LazyLock<CompiledFilter> = LazyLock::new(|| compile(Profile::Strict, Sockets::Local).unwrap());
+static STRICT_LOOPBACK: LazyLock<CompiledFilter> =
+    LazyLock::new(|| compile(Profile::Strict, Sockets::Loopback).unwrap());
+static COMPATIBLE: LazyLock<CompiledFilter> = LazyLock::new(|| compile(Profile::Compatible, Sockets::Local).unwrap());
+static COMPATIBLE_LOOPBACK: LazyLock<CompiledFilter> =
+    LazyLock::new(|| compile(Profile::Compatible, Sockets::Loopback).unwrap());
+static STRICT_PAIRS: LazyLock<CompiledFilter> = LazyLock::new(|| compile(Profile::Strict, Sockets::Pairs).unwrap());
+static STRICT_LOOPBACK_PAIRS: LazyLock<CompiledFilter> =
+    LazyLock::new(|| compile(Profile::Strict, Sockets::LoopbackPairs).unwrap());
 
 const HIGH_BIT: u64 = 1 << 40;
 
-fn all() -> [(&'static str, Profile, bool, &'static CompiledFilter); 4] {
+fn all() -> [(&'static str, Profile, Sockets, &'static CompiledFilter); 6] {
     [
-        ("strict", Profile::Strict, false, &STRICT),
-        ("strict-loopback", Profile::Strict, true, &STRICT_LOOPBACK),
-        ("compatible", Profile::Compatible, false, &COMPATIBLE),
-        ("compatible-loopback", Profile::Compatible, true, &COMPATIBLE_LOOPBACK),
+        ("strict", Profile::Strict, Sockets::Local, &STRICT),
+        ("strict-loopback", Profile::Strict, Sockets::Loopback, &STRICT_LOOPBACK),
+        ("compatible", Profile::Compatible, Sockets::Local, &COMPATIBLE),
+        ("compatible-loopback", Profile::Compatible, Sockets::Loopback, &COMPATIBLE_LOOPBACK),
+        ("strict-pairs", Profile::Strict, Sockets::Pairs, &STRICT_PAIRS),
+        ("strict-loopback-pairs", Profile::Strict, Sockets::LoopbackPairs, &STRICT_LOOPBACK_PAIRS),
     ]
 }
 
@@ -39,9 +46,9 @@ fn spell(action: Action) -> String {
 
 #[test]
 fn no_call_is_named_twice_in_a_profile() {
-    for (name, profile, loopback, _) in all() {
+    for (name, profile, sockets, _) in all() {
         let (mut seen, mut numbers) = (HashSet::new(), HashSet::new());
-        for call in profile.entries(loopback).flat_map(|entry| entry.calls) {
+        for call in profile.entries(sockets).flat_map(|entry| entry.calls) {
             assert!(seen.insert(call.name), "{} twice in {name}", call.name);
             assert!(numbers.insert(call.number), "{} has another call's number in {name}", call.name);
         }
@@ -50,8 +57,8 @@ fn no_call_is_named_twice_in_a_profile() {
 
 #[test]
 fn every_entry_says_why() {
-    for (name, profile, loopback, _) in all() {
-        for entry in profile.entries(loopback) {
+    for (name, profile, sockets, _) in all() {
+        for entry in profile.entries(sockets) {
             assert!(entry.why.len() > 20, "{:?} in {name}", entry.calls);
         }
     }
@@ -59,8 +66,8 @@ fn every_entry_says_why() {
 
 #[test]
 fn every_rule_decides_as_written_and_the_high_half_of_an_argument_never_matters() {
-    for (name, profile, loopback, filter) in all() {
-        for entry in profile.entries(loopback) {
+    for (name, profile, sockets, filter) in all() {
+        for entry in profile.entries(sockets) {
             for call in entry.calls {
                 check(filter, &format!("{name}: {}", call.name), call.number.into(), entry.verdict, &mut [0; 6]);
             }
@@ -148,6 +155,29 @@ fn socket_families_follow_the_loopback_choice() {
 }
 
 #[test]
+fn with_host_paths_there_are_no_unix_sockets_but_connected_pairs() {
+    for family in (0..64).chain([HIGH_BIT | 1]) {
+        let socket = |filter: &CompiledFilter| ask(filter, libc::SYS_socket, &[family, 1, 0]);
+        assert_eq!(socket(&STRICT_PAIRS), "EAFNOSUPPORT", "{family}");
+        let inet = matches!(family as u32, 2 | 10 | 16);
+        assert_eq!(socket(&STRICT_LOOPBACK_PAIRS), if inet { "allow" } else { "EAFNOSUPPORT" }, "{family}");
+    }
+    for (kind, answer) in [
+        (1, "allow"),
+        (5, "allow"),
+        (2, "EPERM"),
+        (3, "EPERM"),
+        (HIGH_BIT | 2, "EPERM"),
+        (2 | 0o2_000_000, "EPERM"),
+        (1 | 0o2_000_000, "allow"),
+    ] {
+        for filter in [&*STRICT_PAIRS, &*STRICT_LOOPBACK_PAIRS] {
+            assert_eq!(ask(filter, libc::SYS_socketpair, &[1, kind, 0]), answer, "{kind}");
+        }
+    }
+}
+
+#[test]
 fn loopback_means_tcp_and_udp_only() {
     let socket = |kind: u64, protocol: u64| ask(&STRICT_LOOPBACK, libc::SYS_socket, &[2, kind, protocol]);
     for kind in 0..16 {
@@ -219,9 +249,9 @@ fn a_filter_is_short_to_load_and_to_run() {
 /// `BULLPEN_WRITE_GOLDEN=1` writes the tables anew; read the difference before you commit it.
 #[test]
 fn the_whole_table_is_as_checked_in() {
-    for (name, profile, loopback, filter) in all() {
+    for (name, profile, sockets, filter) in all() {
         let names: HashMap<u32, &str> =
-            profile.entries(loopback).flat_map(|entry| entry.calls).map(|call| (call.number, call.name)).collect();
+            profile.entries(sockets).flat_map(|entry| entry.calls).map(|call| (call.number, call.name)).collect();
         let table = table_of(filter, &names);
         let path = format!("{}/tests/golden/seccomp-{name}.txt", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("BULLPEN_WRITE_GOLDEN").is_some() {

@@ -7,7 +7,7 @@ mod kernel;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kernel::{End, call, confined, load};
-use sandbox::seccomp::{CompiledFilter, Profile, compile};
+use sandbox::seccomp::{CompiledFilter, Profile, Sockets, compile};
 
 const EPERM: i64 = -(libc::EPERM as i64);
 const ENOSYS: i64 = -(libc::ENOSYS as i64);
@@ -15,9 +15,9 @@ const ENOTTY: i64 = -(libc::ENOTTY as i64);
 const EAFNOSUPPORT: i64 = -(libc::EAFNOSUPPORT as i64);
 
 fn main() {
-    let strict = compile(Profile::Strict, false).unwrap();
-    let loopback = compile(Profile::Strict, true).unwrap();
-    let compatible = compile(Profile::Compatible, false).unwrap();
+    let strict = compile(Profile::Strict, Sockets::Local).unwrap();
+    let loopback = compile(Profile::Strict, Sockets::Loopback).unwrap();
+    let compatible = compile(Profile::Compatible, Sockets::Local).unwrap();
     let checks: &[(&str, &dyn Fn())] = &[
         ("an ordinary program runs to its end", &|| ordinary_program(&strict)),
         ("dangerous calls are refused", &|| dangerous_calls(&[&strict, &loopback, &compatible])),

@@ -15,7 +15,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use forkserver::wire::{Cause, ClaimLimits, Evidence, ExecSpec, Layer, Posture};
+use forkserver::wire::{Cause, ClaimLimits, Evidence, ExecSpec, Layer, PathPlan, PathRule, Posture};
 use serde::Serialize;
 
 use crate::door::document::Loopback;
@@ -38,8 +38,13 @@ pub struct Template {
 pub trait Backend: Send + Sync {
     /// Makes a sandbox, runs a program in it and reports every layer, held or not. `slot` must be free.
     fn probe(&self, slot: u32) -> Pin<Box<dyn Future<Output = Probed> + Send + '_>>;
-    /// Makes a sandbox. No two live ones may share a `slot`.
-    fn provision<'a>(&'a self, template: &'a Template, slot: u32) -> Answer<'a, Box<dyn Sandbox>>;
+    /// Makes a sandbox, with these host paths in it. No two live ones may share a `slot`.
+    fn provision<'a>(
+        &'a self,
+        template: &'a Template,
+        paths: &'a [PathPlan],
+        slot: u32,
+    ) -> Answer<'a, Box<dyn Sandbox>>;
     /// Ends everything that the backend has started.
     fn close(&self) -> Answer<'_, ()>;
 }
@@ -113,6 +118,9 @@ pub enum BackendError {
     /// A step of the sandbox's set-up failed.
     #[error("{step}: errno {errno}: {message}")]
     Step { step: String, errno: i32, layer: Option<String>, message: String },
+    /// A host path can't be what the policy says: the caller's affair. `path` is its index among the paths that were asked for.
+    #[error("host path {path}: {rule:?}")]
+    PathRefused { path: u32, rule: PathRule },
     /// The program that makes sandboxes died, and all sandboxes with it.
     #[error("the forkserver died")]
     Died,
@@ -139,10 +147,8 @@ pub enum BackendError {
 impl BackendError {
     /// Whether nothing can be left of a sandbox whose making failed like this.
     pub fn is_clean(&self) -> bool {
-        matches!(
-            self,
-            BackendError::Step { .. } | BackendError::Died | BackendError::Resting(_) | BackendError::NotStarted(_)
-        )
+        use BackendError::{Died, NotStarted, PathRefused, Resting, Step};
+        matches!(self, Step { .. } | PathRefused { .. } | Died | Resting(_) | NotStarted(_))
     }
 
     /// A failed system call of our own.

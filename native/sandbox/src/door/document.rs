@@ -118,12 +118,9 @@ pub enum Containment {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Filesystem {
-    #[serde(default)]
-    pub readonly_paths: Vec<String>,
-    #[serde(default)]
-    pub readwrite_paths: Vec<String>,
-    #[serde(default)]
-    pub denied_paths: Vec<String>,
+    pub readonly_paths: Option<Vec<String>>,
+    pub readwrite_paths: Option<Vec<String>>,
+    pub denied_paths: Option<Vec<String>>,
 }
 
 /// What can be reached.

@@ -5,6 +5,7 @@
 //! verdict, path and rule.
 
 pub mod document;
+pub mod host_path_rules;
 pub mod issue;
 mod path_rules;
 pub mod policy_rules;

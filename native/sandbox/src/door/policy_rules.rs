@@ -2,33 +2,17 @@
 
 use std::net::IpAddr;
 
-use super::document::{AddressBlock, Filesystem, Network, PolicyDocument, TrafficRule, Verdict};
+use super::document::{AddressBlock, Network, PolicyDocument, TrafficRule, Verdict};
+use super::host_path_rules;
 use super::issue::{Issue, field_of};
 
 const NO_RELAY: &str = "there is no egress relay. Send what the job needs as files or stdin";
 
 /// Checks a policy; `path` is where it stands in its document.
 pub fn check(path: &str, policy: &PolicyDocument) -> Vec<Issue> {
-    let mut found = host_paths(&field_of(path, "filesystem"), &policy.filesystem);
+    let mut found = host_path_rules::lists(&field_of(path, "filesystem"), &policy.filesystem);
     found.extend(network(&field_of(path, "network"), &policy.network));
     found
-}
-
-fn host_paths(path: &str, filesystem: &Filesystem) -> Vec<Issue> {
-    let lists = [
-        ("readonlyPaths", &filesystem.readonly_paths),
-        ("readwritePaths", &filesystem.readwrite_paths),
-        ("deniedPaths", &filesystem.denied_paths),
-    ];
-    let granted = lists.into_iter().filter(|(_, list)| !list.is_empty());
-    granted
-        .map(|(name, _)| {
-            refuse(
-                format!("{path}.{name}"),
-                "must be empty: host paths can not be granted yet. Send the content as files",
-            )
-        })
-        .collect()
 }
 
 fn network(path: &str, network: &Network) -> Vec<Issue> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::document::{File, Filesystem, JobDocument, Limits, Network, PolicyDocument};
 use super::schema::properties;
 use super::*;
-use crate::config::{CeilingLimits, Ceilings, PoolConfig, UidRange, WorkerConfig};
+use crate::config::{CeilingLimits, Ceilings, PoolConfig, RootConfig, UidRange, WorkerConfig};
 use crate::runtime::{Build, Etc, RootFilesystem, Runtime};
 
 /// Field names of a struct, as serde names them when it meets one that isn't there.
@@ -42,6 +42,7 @@ fn structs_have_exactly_the_fields_of_the_schemas() {
     assert_eq!(fields_of::<Ceilings>(), properties(Worker, "/$defs/ceilings"));
     assert_eq!(fields_of::<CeilingLimits>(), properties(Worker, "/$defs/ceilingLimits"));
     assert_eq!(fields_of::<PoolConfig>(), properties(Worker, "/$defs/pool"));
+    assert_eq!(fields_of::<RootConfig>(), properties(Worker, "/$defs/hostRoot"));
     assert_eq!(fields_of::<UidRange>(), properties(Worker, "/$defs/uidRange"));
 }
 
@@ -92,10 +93,6 @@ fn what_can_not_be_enforced_is_refused_by_name() {
         "not-enforceable@policy.network.egress.default"
     );
     assert_eq!(
-        policy(json!({ "filesystem": { "readonlyPaths": ["/srv"] } })),
-        "not-enforceable@policy.filesystem.readonlyPaths"
-    );
-    assert_eq!(
         policy(json!({ "network": { "ingress": { "hostLoopback": "allow" } } })),
         "not-enforceable@policy.network.ingress.hostLoopback"
     );
@@ -104,6 +101,30 @@ fn what_can_not_be_enforced_is_refused_by_name() {
         policy(json!({ "network": { "egress": { "deny": [{ "to": [{ "cidr": "10.0.0.0/33" }] }] } } })),
         "cidr@policy.network.egress.deny[0].to[0].cidr"
     );
+}
+
+#[test]
+fn host_paths_are_judged_by_their_names_first() {
+    let list = |list: &str, path: &str| verdict(with("policy", json!({ "filesystem": { list: ["/ok", path] } })));
+    for path in ["/srv", "/srv/data/a b", "/proc2", "/...", "/a/.b", "/work2/é"] {
+        for name in ["readonlyPaths", "readwritePaths", "deniedPaths"] {
+            assert_eq!(list(name, path), "valid", "{path}");
+        }
+    }
+    for path in ["//", "/srv/", "/srv//a", "/srv/./a", "/srv/../a", "/..", "/.", "/a\nb"] {
+        assert_eq!(list("readonlyPaths", path), "path@policy.filesystem.readonlyPaths[1]", "{path}");
+        assert_eq!(list("deniedPaths", path), "path@policy.filesystem.deniedPaths[1]", "{path}");
+    }
+    for path in ["/", "/proc", "/proc/1", "/dev/null", "/etc/passwd", "/work/a", "/tmp"] {
+        assert_eq!(list("readwritePaths", path), "reserved-path@policy.filesystem.readwritePaths[1]", "{path}");
+        assert_eq!(list("deniedPaths", path), "reserved-path@policy.filesystem.deniedPaths[1]", "{path}");
+    }
+    assert_eq!(list("readonlyPaths", "/sys/fs"), "reserved-path@policy.filesystem.readonlyPaths[1]");
+    assert_eq!(list("deniedPaths", "/sys/fs"), "valid");
+    let long = |count: usize| json!({ "filesystem": { "readonlyPaths": vec![format!("/{}", "x/".repeat(1023) + "y"); count] } });
+    assert_eq!(verdict(with("policy", long(12))), "valid");
+    assert_eq!(verdict(with("policy", long(13))), "size@policy.filesystem");
+    assert_eq!(list("readonlyPaths", &format!("/{}", "x".repeat(256))), "path@policy.filesystem.readonlyPaths[1]");
 }
 
 #[test]
@@ -130,10 +151,8 @@ fn judge(kind: &str, bytes: &[u8]) -> Result<(), Vec<Issue>> {
     none(check(document, &value))?;
     match document {
         Document::Policy => none(policy_rules::check("", &serde_json::from_value(value).expect("a policy"))),
-        Document::WorkerConfig => {
-            crate::config::check_policies(&serde_json::from_value(value).expect("a configuration"))
-                .map_err(|issue| vec![issue])
-        }
+        Document::WorkerConfig => crate::config::check_rules(&serde_json::from_value(value).expect("a configuration"))
+            .map_err(|issue| vec![issue]),
         Document::Result => none(one_form_each(&value)),
         Document::Job | Document::Audit => Ok(()),
     }

@@ -2,7 +2,7 @@
 
 use crate::door::document::{Loopback, Overflow, Syscalls};
 
-use super::{Ceiling, LimitSet, Policy};
+use super::{Ceiling, LimitSet, PathLists, Policy};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -12,6 +12,8 @@ pub fn policy() -> Policy {
     Policy {
         name: None,
         containment: vec!["process".to_owned()],
+        filesystem: PathLists::default(),
+        host_paths: Vec::new(),
         loopback: Loopback::Deny,
         limits: LimitSet {
             wall_time_ms: 10_000,

@@ -2,6 +2,7 @@
 
 mod ceilings;
 pub mod defaults;
+pub mod host_paths;
 pub mod layers;
 mod limits;
 
@@ -12,9 +13,10 @@ use crate::config::WorkerConfig;
 use crate::door::Issue;
 use crate::door::document::{Containment, JobDocument, JobPolicy, Loopback, Overflow, PolicyDocument, Syscalls};
 
+pub use host_paths::{HostPath, PathLists};
 pub use limits::LimitSet;
 
-/// A policy with every field decided. What the door refuses (host paths, traffic rules that allow) has no field here.
+/// A policy with every field decided. What the door refuses (traffic rules that allow) has no field here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
@@ -23,6 +25,11 @@ pub struct Policy {
     pub name: Option<String>,
     /// Backends in order of preference.
     pub containment: Vec<String>,
+    /// Host paths, as they are listed.
+    pub filesystem: PathLists,
+    /// The same, as they are looked up: none where nothing is granted.
+    #[serde(skip)]
+    pub host_paths: Vec<HostPath>,
     pub loopback: Loopback,
     pub limits: LimitSet,
     pub output_overflow: Overflow,
@@ -57,6 +64,7 @@ pub fn resolve(job: &JobDocument, config: &WorkerConfig) -> Result<Policy, Issue
         }
     }
     ceilings::check(&policy, job.attempts, &ceiling(config))?;
+    policy.host_paths = host_paths::find(&policy.filesystem, config)?;
     Ok(policy)
 }
 
@@ -78,6 +86,9 @@ impl Policy {
             Some(Containment::Several(backends)) => self.containment.clone_from(backends),
             None => {}
         }
+        set(&mut self.filesystem.readonly, document.filesystem.readonly_paths.clone());
+        set(&mut self.filesystem.readwrite, document.filesystem.readwrite_paths.clone());
+        set(&mut self.filesystem.denied, document.filesystem.denied_paths.clone());
         set(&mut self.loopback, document.network.loopback);
         set(&mut self.syscalls, document.syscalls);
         set(&mut self.require, document.require.clone());

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use forkserver::wire::PathPlan;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -83,18 +84,20 @@ impl Pool {
         Ok(offer)
     }
 
-    /// A sandbox for one job: one that is ready, or one that is made now.
-    pub async fn take(self: &Arc<Self>, template: &Template) -> Result<Lease, Failure> {
-        let ready = self.shelf(template, Shelf::take);
-        self.fill(template);
-        if let Some(ready) = ready {
-            return Ok(Lease::new(self.clone(), ready, "prepared"));
+    /// A sandbox for one job: one that is ready, or one that is made now. With host paths in it, it is always made now.
+    pub async fn take(self: &Arc<Self>, template: &Template, paths: &[PathPlan]) -> Result<Lease, Failure> {
+        if paths.is_empty() {
+            let ready = self.shelf(template, Shelf::take);
+            self.fill(template);
+            if let Some(ready) = ready {
+                return Ok(Lease::new(self.clone(), ready, "prepared"));
+            }
         }
         // A task of its own: if the job is given up meanwhile, what was made is still removed.
-        let (pool, template) = (self.clone(), template.clone());
+        let (pool, template, paths) = (self.clone(), template.clone(), paths.to_vec());
         let making = self.runtime.spawn(async move {
             let slot = pool.free_slot().await?;
-            let ready = pool.make(&template, slot).await?;
+            let ready = pool.make(&template, &paths, slot).await?;
             Ok(Lease::new(pool, ready, "none"))
         });
         making.await.map_err(|_| Failure::new(Step::Panic, "panic", "making a sandbox ended in a defect of ours"))?
@@ -136,12 +139,12 @@ impl Pool {
         self.slots.take().await
     }
 
-    async fn make(&self, template: &Template, slot: u32) -> Result<Ready, Failure> {
+    async fn make(&self, template: &Template, paths: &[PathPlan], slot: u32) -> Result<Ready, Failure> {
         let Some(backend) = self.backends.get(&template.backend) else {
             self.slots.release(slot);
             return Err(Failure::new(Step::Slot, "no-backend", "this backend is not offered"));
         };
-        match backend.provision(template, slot).await {
+        match backend.provision(template, paths, slot).await {
             Ok(sandbox) => Ok(Ready { sandbox, slot, since: Instant::now() }),
             Err(error) => {
                 self.give_back(slot, error.is_clean());
@@ -175,7 +178,7 @@ impl Pool {
             while !*pool.closed.borrow() && pool.shelf(&template, Shelf::lacks) {
                 let Ok(_turn) = pool.building.acquire().await else { break };
                 let Some(slot) = pool.slots.try_take() else { break };
-                match pool.make(&template, slot).await {
+                match pool.make(&template, &[], slot).await {
                     Ok(ready) => pool.put(&template, ready),
                     Err(failure) => {
                         pool.shelf(&template, |shelf| shelf.failed(&failure));

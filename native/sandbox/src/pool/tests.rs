@@ -3,7 +3,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use forkserver::wire::{ClaimLimits, Evidence, Layer};
+use forkserver::wire::{ClaimLimits, Evidence, Layer, PathAccess};
 
 use super::*;
 use crate::backend::{Answer, BackendError, Launch, Probed, Program, Sandbox, Stop};
@@ -29,7 +29,7 @@ impl Backend for Recorder {
         Box::pin(async { Probed { layers: Vec::new(), clean: true } })
     }
 
-    fn provision<'a>(&'a self, _template: &'a Template, _slot: u32) -> Answer<'a, Box<dyn Sandbox>> {
+    fn provision<'a>(&'a self, _template: &'a Template, _paths: &'a [PathPlan], _slot: u32) -> Answer<'a, Box<dyn Sandbox>> {
         Box::pin(async {
             if self.broken.load(Ordering::Relaxed) {
                 return Err(BackendError::Died);
@@ -114,7 +114,7 @@ async fn a_shelf_is_filled_and_a_job_takes_from_it() {
     tokio::time::sleep(Duration::from_millis(10)).await;
     settle(&pool).await;
     assert_eq!(recorder.live.load(Ordering::Relaxed), 2);
-    let lease = pool.take(&template()).await.expect("a sandbox");
+    let lease = pool.take(&template(), &[]).await.expect("a sandbox");
     assert_eq!(lease.warm, "prepared");
     settle(&pool).await;
     assert_eq!(recorder.live.load(Ordering::Relaxed), 3, "the shelf was filled again");
@@ -127,7 +127,7 @@ async fn a_shelf_is_filled_and_a_job_takes_from_it() {
 async fn an_empty_shelf_means_a_sandbox_made_now() {
     let (recorder, pool) = pool(1, 0);
     for _ in 0..3 {
-        assert_eq!(pool.take(&template()).await.expect("a sandbox").warm, "none");
+        assert_eq!(pool.take(&template(), &[]).await.expect("a sandbox").warm, "none");
         settle(&pool).await;
     }
     assert_eq!(recorder.made.load(Ordering::Relaxed), 3, "none is used twice");
@@ -139,7 +139,7 @@ async fn what_is_ready_gives_its_slot_to_a_job_of_another_template() {
     pool.fill(&template());
     settle(&pool).await;
     let other = Template { loopback: Loopback::Private, ..template() };
-    assert_eq!(pool.take(&other).await.expect("a sandbox").warm, "none");
+    assert_eq!(pool.take(&other, &[]).await.expect("a sandbox").warm, "none");
 }
 
 #[tokio::test]
@@ -159,7 +159,17 @@ async fn filling_stops_after_three_failures_and_says_so() {
 async fn a_slot_whose_sandbox_could_not_be_removed_is_quarantined() {
     let (recorder, pool) = pool(4, 0);
     recorder.stuck.store(true, Ordering::Relaxed);
-    drop(pool.take(&template()).await.expect("a sandbox"));
+    drop(pool.take(&template(), &[]).await.expect("a sandbox"));
     settle(&pool).await;
     assert_eq!(pool.stats()["slots"], json!({ "free": 3, "inUse": 0, "quarantined": 1 }));
+}
+
+#[tokio::test]
+async fn a_job_with_host_paths_gets_a_sandbox_made_for_it() {
+    let (_, pool) = pool(8, 1);
+    pool.fill(&template());
+    settle(&pool).await;
+    let path = PathPlan { root: 0, below: String::new(), access: PathAccess::Readonly };
+    assert_eq!(pool.take(&template(), &[path]).await.expect("a sandbox").warm, "none");
+    assert_eq!(pool.take(&template(), &[]).await.expect("a sandbox").warm, "prepared", "what was ready is still there");
 }

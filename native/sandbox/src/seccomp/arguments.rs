@@ -59,12 +59,40 @@ pub(super) const SOCKETS_LOOPBACK: &[Entry] = &[
         verdict: Verdict::By(UNIX_AND_INET),
         why: "TCP and UDP, and the netlink family by which libc lists interfaces. Other protocols load modules on demand.",
     },
-    Entry {
-        calls: calls!(SYS_socketpair),
-        verdict: Verdict::By(UNIX_ONLY),
-        why: "The only family that the kernel makes pairs of.",
-    },
+    PAIRS,
 ];
+
+/// For a job with host paths.
+pub(super) const SOCKETS_PAIRS: &[Entry] = &[
+    Entry {
+        calls: calls!(SYS_socket),
+        verdict: refuse(libc::EAFNOSUPPORT),
+        why: "A socket file in a host directory leads to a process of the host, and neither a read-only mount nor Landlock before its ninth version stands in the way.",
+    },
+    CONNECTED_PAIRS,
+];
+
+/// For a job with host paths and a loopback interface of its own.
+pub(super) const SOCKETS_LOOPBACK_PAIRS: &[Entry] = &[
+    Entry {
+        calls: calls!(SYS_socket),
+        verdict: Verdict::By(&Match { arms: INET_ARMS, ..UNIX_ONLY_MATCH }),
+        why: "As with a loopback interface, but no Unix socket: its file could be the host's.",
+    },
+    CONNECTED_PAIRS,
+];
+
+const CONNECTED_PAIRS: Entry = Entry {
+    calls: calls!(SYS_socketpair),
+    verdict: Verdict::By(CONNECTED_UNIX),
+    why: "Of the types that stay connected to each other: one end of a datagram pair could be connected to a socket file.",
+};
+
+const PAIRS: Entry = Entry {
+    calls: calls!(SYS_socketpair),
+    verdict: Verdict::By(UNIX_ONLY),
+    why: "The only family that the kernel makes pairs of.",
+};
 
 /// For the strict profile.
 pub(super) const STRICT: &[Entry] = &[
@@ -170,7 +198,20 @@ const PROGRAMS_ON_SOCKETS: &Match = &Match {
     ..ANY_OPTION
 };
 
-const UNIX_ONLY: &Match = &Match {
+const CONNECTED_UNIX: &Match =
+    &Match { arms: &[(&[libc::AF_UNIX as u32], Verdict::By(CONNECTED_TYPES))], ..UNIX_ONLY_MATCH };
+
+/// `SOCK_TYPE_MASK` of the kernel; above it are flags.
+const CONNECTED_TYPES: &Match = &Match {
+    argument: 1,
+    mask: 0xf,
+    arms: &[(&[libc::SOCK_STREAM as u32, libc::SOCK_SEQPACKET as u32], ALLOW)],
+    otherwise: Action::Refuse(libc::EPERM),
+};
+
+const UNIX_ONLY: &Match = &UNIX_ONLY_MATCH;
+
+const UNIX_ONLY_MATCH: Match = Match {
     argument: 0,
     mask: EVERY_BIT,
     arms: &[(&[libc::AF_UNIX as u32], ALLOW)],
@@ -180,16 +221,17 @@ const UNIX_ONLY: &Match = &Match {
 const UNIX_AND_INET: &Match = &Match {
     argument: 0,
     mask: EVERY_BIT,
-    arms: &[
-        (&[libc::AF_UNIX as u32], ALLOW),
-        (&[libc::AF_INET as u32, libc::AF_INET6 as u32], Verdict::By(INET_TYPES)),
-        (
-            &[libc::AF_NETLINK as u32],
-            Verdict::By(&Match { arms: &[(&[libc::NETLINK_ROUTE as u32], ALLOW)], ..NO_PROTOCOL }),
-        ),
-    ],
+    arms: &[(&[libc::AF_UNIX as u32], ALLOW), INET_ARMS[0], INET_ARMS[1]],
     otherwise: Action::Refuse(libc::EAFNOSUPPORT),
 };
+
+const INET_ARMS: &[(&[u32], Verdict)] = &[
+    (&[libc::AF_INET as u32, libc::AF_INET6 as u32], Verdict::By(INET_TYPES)),
+    (
+        &[libc::AF_NETLINK as u32],
+        Verdict::By(&Match { arms: &[(&[libc::NETLINK_ROUTE as u32], ALLOW)], ..NO_PROTOCOL }),
+    ),
+];
 
 const INET_TYPES: &Match = &Match {
     argument: 1,

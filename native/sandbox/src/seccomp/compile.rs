@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Profile;
+use super::{Profile, Sockets};
 use super::assemble::{Code, answer, decide, halve, prologue};
 use super::table::{Action, Call, Verdict};
 
@@ -47,9 +47,9 @@ impl CompiledFilter {
     }
 }
 
-/// Compiles `profile`. `loopback`: the job has a loopback interface of its own, so INET sockets are allowed.
-pub fn compile(profile: Profile, loopback: bool) -> Result<CompiledFilter, SeccompError> {
-    let verdicts = verdicts_by_number(profile, loopback)?;
+/// Compiles `profile` for a job that may open such `sockets`.
+pub fn compile(profile: Profile, sockets: Sockets) -> Result<CompiledFilter, SeccompError> {
+    let verdicts = verdicts_by_number(profile, sockets)?;
     let ranges = ranges(&verdicts, profile.default_action());
     let mut code = prologue(profile.default_action());
     code.extend(search(&ranges)?);
@@ -59,9 +59,9 @@ pub fn compile(profile: Profile, loopback: bool) -> Result<CompiledFilter, Secco
     Ok(CompiledFilter { bytes: code.iter().flat_map(instruction_bytes).collect() })
 }
 
-fn verdicts_by_number(profile: Profile, loopback: bool) -> Result<BTreeMap<u32, Verdict>, SeccompError> {
+fn verdicts_by_number(profile: Profile, sockets: Sockets) -> Result<BTreeMap<u32, Verdict>, SeccompError> {
     let mut verdicts = BTreeMap::new();
-    for entry in profile.entries(loopback) {
+    for entry in profile.entries(sockets) {
         for Call { name, number } in entry.calls {
             if verdicts.insert(*number, entry.verdict).is_some() {
                 return Err(SeccompError::NamedTwice(name));

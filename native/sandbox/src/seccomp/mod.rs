@@ -26,6 +26,19 @@ mod table;
 pub use compile::{CompiledFilter, SeccompError, compile};
 pub use table::{Action, Call, Entry, Match, Verdict};
 
+/// Which sockets a job may open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sockets {
+    /// Unix ones.
+    Local,
+    /// INET ones as well: the job has a loopback interface of its own.
+    Loopback,
+    /// Pairs only. For a job with host paths, among which there may be a socket that a process of the host listens on.
+    Pairs,
+    /// INET ones, and pairs.
+    LoopbackPairs,
+}
+
 /// A named set of rules, weaker or stronger; the result of a job records which one ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {
@@ -61,9 +74,14 @@ impl Profile {
         }
     }
 
-    /// The profile's entries. With `loopback` the job has a loopback interface of its own, and so may open INET sockets.
-    pub fn entries(self, loopback: bool) -> impl Iterator<Item = &'static Entry> {
-        let sockets = if loopback { arguments::SOCKETS_LOOPBACK } else { arguments::SOCKETS_LOCAL };
+    /// The profile's entries, with those for the job's sockets.
+    pub fn entries(self, sockets: Sockets) -> impl Iterator<Item = &'static Entry> {
+        let sockets = match sockets {
+            Sockets::Local => arguments::SOCKETS_LOCAL,
+            Sockets::Loopback => arguments::SOCKETS_LOOPBACK,
+            Sockets::Pairs => arguments::SOCKETS_PAIRS,
+            Sockets::LoopbackPairs => arguments::SOCKETS_LOOPBACK_PAIRS,
+        };
         let own: &[&[Entry]] = match self {
             Profile::Strict => &[strict::ALLOWED, strict::REFUSED, arguments::STRICT],
             Profile::Compatible => &[compatible::ENTRIES],

@@ -131,6 +131,7 @@ fn sandbox_of(event: &Event) -> Option<u64> {
     match event {
         Event::Ready { .. } | Event::Refused { .. } => None,
         Event::Provisioned { sandbox, .. }
+        | Event::PathRefused { sandbox, .. }
         | Event::Claimed { sandbox }
         | Event::Started { sandbox, .. }
         | Event::ExecFailed { sandbox, .. }

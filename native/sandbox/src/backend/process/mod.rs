@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use forkserver::wire::{HostPlan, RootPlan, SandboxPlan};
+use forkserver::wire::{HostPlan, HostRoot, PathPlan, RootPlan, SandboxPlan};
 use tokio::sync::Mutex;
 
 use self::link::Link;
@@ -43,6 +43,8 @@ pub struct Settings {
     pub stage_dir: PathBuf,
     pub uids: UidRange,
     pub roots: Vec<RootPlan>,
+    /// Host directories below which paths may be granted.
+    pub host_roots: Vec<HostRoot>,
 }
 
 /// The backend.
@@ -97,11 +99,13 @@ impl Process {
             uid_count: self.settings.uids.count,
             cgroups: self.hierarchies.found.clone(),
             roots: self.settings.roots.clone(),
+            host_roots: self.settings.host_roots.clone(),
         }
     }
 
-    async fn make(&self, template: &Template, slot: u32) -> Result<Place, BackendError> {
-        let plan = SandboxPlan { root: template.root.clone(), slot, loopback: template.loopback == Loopback::Private };
+    async fn make(&self, template: &Template, paths: &[PathPlan], slot: u32) -> Result<Place, BackendError> {
+        let loopback = template.loopback == Loopback::Private;
+        let plan = SandboxPlan { root: template.root.clone(), slot, loopback, paths: paths.to_vec() };
         let id = self.serial.fetch_add(1, Ordering::Relaxed);
         Place::provision(self.link().await?, id, plan).await
     }
@@ -133,8 +137,8 @@ impl Backend for Process {
         Box::pin(self.try_every_layer(slot))
     }
 
-    fn provision<'a>(&'a self, template: &'a Template, slot: u32) -> Answer<'a, Box<dyn Sandbox>> {
-        Box::pin(async move { self.make(template, slot).await.map(|place| Box::new(place) as Box<dyn Sandbox>) })
+    fn provision<'a>(&'a self, template: &'a Template, paths: &'a [PathPlan], slot: u32) -> Answer<'a, Box<dyn Sandbox>> {
+        Box::pin(async move { self.make(template, paths, slot).await.map(|place| Box::new(place) as Box<dyn Sandbox>) })
     }
 
     fn close(&self) -> Answer<'_, ()> {

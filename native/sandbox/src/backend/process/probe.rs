@@ -69,7 +69,7 @@ impl Process {
         let root = self.settings.roots.iter().find(|root| root.name == "debian").or(self.settings.roots.first());
         let root = root.map(|root| root.name.clone()).unwrap_or_default();
         let template = Template { backend: super::NAME.to_owned(), root, loopback: Loopback::Deny };
-        let mut place = self.make(&template, slot).await?;
+        let mut place = self.make(&template, &[], slot).await?;
         let seen = look_at_a_program(&mut place).await;
         Box::new(place).deprovision().await?;
         seen

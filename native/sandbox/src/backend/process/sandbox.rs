@@ -187,6 +187,7 @@ fn patience(request: &str) -> Duration {
 fn unexpected(request: &'static str, event: Event) -> BackendError {
     match event {
         Event::Failed { error, .. } => error.into(),
+        Event::PathRefused { path, rule, .. } => BackendError::PathRefused { path, rule },
         other => BackendError::Confused { request, answer: format!("{other:?}") },
     }
 }
