@@ -1,10 +1,11 @@
 //! A real engine on this host, for tests: the real forkserver, root, no mocks.
+#![allow(dead_code)] // each test file uses a part of it
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, Signal};
-use sandbox::{Engine, Execution, door};
+use sandbox::{Engine, EngineError, Execution, door};
 use serde_json::{Value, json};
 
 /// Uids for tests; each engine takes a block of its own.
@@ -34,6 +35,11 @@ fn forkserver() -> PathBuf {
 impl Pen {
     /// Opens an engine with `more` over a plain configuration.
     pub async fn open(more: Value) -> Pen {
+        Pen::try_open(more).await.expect("an engine")
+    }
+
+    /// The same, with what is wrong if the engine doesn't open.
+    pub async fn try_open(more: Value) -> Result<Pen, EngineError> {
         let run_dir = tempfile::tempdir().expect("a directory");
         let number = ENGINES.fetch_add(1, Ordering::Relaxed);
         let process = std::process::id();
@@ -46,8 +52,8 @@ impl Pen {
             "pools": {},
         });
         config.as_object_mut().expect("object").extend(more.as_object().expect("object").clone());
-        let engine = Engine::open(&config.to_string()).await.expect("an engine");
-        Pen { engine, run_dir }
+        let engine = Engine::open(&config.to_string()).await?;
+        Ok(Pen { engine, run_dir })
     }
 
     /// Kills the forkserver of this engine, as an out-of-memory killer would.
