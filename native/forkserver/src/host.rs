@@ -64,7 +64,15 @@ mod tests {
 
     fn plan(instance: &str, first_uid: u32, uid_count: u32) -> HostPlan {
         let (instance, stage_dir) = (instance.to_owned(), "/run/stage".to_owned());
-        HostPlan { instance, stage_dir, first_uid, uid_count, cgroups: Vec::new(), roots: Vec::new(), host_roots: Vec::new() }
+        HostPlan {
+            instance,
+            stage_dir,
+            first_uid,
+            uid_count,
+            cgroups: Vec::new(),
+            roots: Vec::new(),
+            host_roots: Vec::new(),
+        }
     }
 
     #[test]

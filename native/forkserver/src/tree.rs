@@ -55,6 +55,11 @@ impl Tree {
     }
 }
 
+/// Is `path` absolute, without empty, `.` and `..` names in it?
+pub fn is_normal(path: &str) -> bool {
+    names(path).is_ok()
+}
+
 /// The names of an absolute, normalised path.
 fn names(path: &str) -> Result<Vec<&str>, Errno> {
     let rest = path.strip_prefix('/').ok_or(Errno::INVAL)?;

@@ -213,7 +213,8 @@ fn a_private_loopback_is_up_and_the_sandboxes_own() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("listen");
     let port = listener.local_addr().expect("address").port();
     let mut server = Forkserver::start();
-    let sandbox = server.provision_as(SandboxPlan { root: "debian".into(), slot: 0, loopback: true, paths: Vec::new() });
+    let sandbox =
+        server.provision_as(SandboxPlan { root: "debian".into(), slot: 0, loopback: true, paths: Vec::new() });
     sandbox.claim(harness::limits());
     let script = format!(
         "use Socket; sub try {{ socket(my $s, AF_INET, SOCK_STREAM, 0); print connect($s, sockaddr_in($_[0], inet_aton('127.0.0.1'))) ? 'yes ' : $!+0, ' ' }}

@@ -2,9 +2,9 @@
 
 mod harness;
 
-use forkserver::wire::{HostRoot, PathAccess, PathPlan, PathRule};
+use forkserver::wire::{Event, HostRoot, PathAccess, PathPlan, PathRule, Request};
 use harness::{Forkserver, PROGRAM, Ran, command, shell};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount_bind, mount_change, mount};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -132,13 +132,38 @@ fn below_a_directory_of_roots_a_job_is_a_stranger() {
     assert_eq!(ran.stdout, "text of open\n");
     assert!(ran.stderr.contains("closed: Permission denied"), "{}", ran.stderr);
     // And it gets nothing to write: what it made would be its uid's, which the next job has.
-    let server = data.server();
-    let plan = server.plan(plans(&[("", Readonly)]));
-    server.send(&forkserver::wire::Request::Provision { sandbox: 9, plan }, &[]);
+    assert_eq!(failure(&data.server(), plans(&[("", Readonly)])), ("HostRoot".to_owned(), libc::EPERM));
+}
+
+/// The step and errno of a sandbox that isn't made for a reason of ours.
+fn failure(server: &Forkserver, paths: Vec<PathPlan>) -> (String, i32) {
+    server.send(&Request::Provision { sandbox: 900, plan: server.plan(paths) }, &[]);
     match server.receive().0 {
-        forkserver::wire::Event::Failed { error, .. } => assert_eq!((&*error.step, error.errno), ("HostRoot", libc::EPERM)),
-        other => panic!("{other:?}"),
+        Event::Failed { error, .. } => (error.step, error.errno),
+        other => panic!("no failure: {other:?}"),
     }
+}
+
+#[test]
+fn a_path_that_is_not_normalised_or_of_no_root_is_never_looked_up() {
+    let data = Data::new(&["p/f"]);
+    for below in ["..", "p/../p", "p/./f", "p//f", "/etc", "p/"] {
+        assert_eq!(
+            failure(&data.server(), plans(&[(below, Readonly)])),
+            ("Request".to_owned(), libc::EINVAL),
+            "{below}"
+        );
+    }
+    let elsewhere = PathPlan { root: 1, below: "p".to_owned(), access: Readonly };
+    assert_eq!(failure(&data.server(), vec![elsewhere]), ("Request".to_owned(), libc::ENOENT));
+    let link = data.path("link");
+    symlink(data.path("p"), &link).expect("made");
+    let root = HostRoot { path: link.to_str().expect("UTF-8").to_owned(), access: Readonly };
+    let server = Forkserver::start_planned(|host| host.host_roots = vec![root]);
+    assert_eq!(failure(&server, plans(&[("f", Readonly)])), ("HostRoot".to_owned(), libc::ELOOP));
+    let proc = HostRoot { path: "/proc".to_owned(), access: Readonly };
+    let server = Forkserver::start_planned(|host| host.host_roots = vec![proc]);
+    assert_eq!(failure(&server, plans(&[("1", Readonly)])), ("HostRoot".to_owned(), libc::EOPNOTSUPP));
 }
 
 #[test]
@@ -166,10 +191,19 @@ fn what_is_denied_is_hidden_and_the_rest_is_there() {
 fn the_most_specific_path_wins_at_every_depth() {
     let data = Data::new(&["a/f", "a/b/f", "a/b/c/f", "a/b/c/d/f"]);
     let paths = [("a", Readwrite), ("a/b", Denied), ("a/b/c", Readwrite), ("a/b/c/d", Readonly)];
-    let script = attempts(&["echo > $D/a/new", "ls $D/a/b", "cat $D/a/b/f", "cat $D/a/b/c/f", "echo > $D/a/b/c/new", "cat $D/a/b/c/d/f", "echo > $D/a/b/c/d/f"]);
+    let script = attempts(&[
+        "echo > $D/a/new",
+        "ls $D/a/b",
+        "cat $D/a/b/f",
+        "cat $D/a/b/c/f",
+        "echo > $D/a/b/c/new",
+        "cat $D/a/b/c/d/f",
+        "echo > $D/a/b/c/d/f",
+    ]);
     assert_eq!(data.run(&paths, &script).stdout, "yes\nno\nno\nyes\nyes\nyes\nno\n");
     assert_eq!(fs::read_to_string(data.path("a/b/c/d/f")).expect("read"), "text of a/b/c/d/f\n");
-    let mut names: Vec<_> = fs::read_dir(data.path("a/b")).expect("read").map(|entry| entry.expect("entry").file_name()).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(data.path("a/b")).expect("read").map(|entry| entry.expect("entry").file_name()).collect();
     names.sort();
     assert_eq!(names, ["c", "f"], "nothing was made in what is hidden");
 }
@@ -196,16 +230,35 @@ fn nothing_can_be_moved_out_from_under_a_denied_path() {
     let data = Data::new(&["p/a/b/secret", "p/a/b/other", "p/a/c", "p/keep/f"]);
     let paths = [("p", Readwrite), ("p/a/b/secret", Denied), ("p/keep", Readonly)];
     let games = attempts(&[
-        "mv $D/p/a $D/p/z", "mv $D/p/a/b $D/p/a/z", "mv $D/p/a/b $D/p/z", "mv $D/p/a/b/secret $D/p/z", "rm -f $D/p/a/b/secret", "rm -rf $D/p/a/b/secret",
-        "mv $D/p $D/q", "ln $D/p/a/b/secret $D/p/z", "mv $D/p/a/b/other $D/p/a/b/secret", "mv $D/p/keep $D/p/z", "rm -rf $D/p/keep", "echo x > $D/p/keep/f",
-        "ln $D/p/keep/f $D/p/z", "cat $D/p/a/b/secret", "cat $D/p/./a/../a/b/secret", "cat /proc/self/cwd/../$D/p/a/b/secret",
+        "mv $D/p/a $D/p/z",
+        "mv $D/p/a/b $D/p/a/z",
+        "mv $D/p/a/b $D/p/z",
+        "mv $D/p/a/b/secret $D/p/z",
+        "rm -f $D/p/a/b/secret",
+        "rm -rf $D/p/a/b/secret",
+        "mv $D/p $D/q",
+        "ln $D/p/a/b/secret $D/p/z",
+        "mv $D/p/a/b/other $D/p/a/b/secret",
+        "mv $D/p/keep $D/p/z",
+        "rm -rf $D/p/keep",
+        "echo x > $D/p/keep/f",
+        "ln $D/p/keep/f $D/p/z",
+        "cat $D/p/a/b/secret",
+        "cat $D/p/./a/../a/b/secret",
+        "cat /proc/self/cwd/../$D/p/a/b/secret",
     ]);
     let mut server = data.server();
     for _ in 0..2 {
         let ran = data.run_in(&mut server, &paths, &games);
         assert_eq!(ran.stdout, "no\n".repeat(16), "{}", ran.stderr);
     }
-    let script = attempts(&["echo x > $D/p/a/b/other", "mv $D/p/a/c $D/p/a/d", "mkdir $D/p/new", "mv $D/p/a/d $D/p/new", "rm -r $D/p/new"]);
+    let script = attempts(&[
+        "echo x > $D/p/a/b/other",
+        "mv $D/p/a/c $D/p/a/d",
+        "mkdir $D/p/new",
+        "mv $D/p/a/d $D/p/new",
+        "rm -r $D/p/new",
+    ]);
     assert_eq!(data.run(&paths, &script).stdout, "yes\n".repeat(5), "the control");
     assert_eq!(fs::read_to_string(data.path("p/a/b/secret")).expect("read"), "text of p/a/b/secret\n");
     // Control: without the deny the first game is won, and the file is read under its new name.
@@ -261,7 +314,11 @@ fn doors_to_other_processes_are_not_made_and_a_readonly_pipe_is_not_written() {
     let made = std::process::Command::new("mkfifo").arg(data.path("p/pipe")).status().expect("mkfifo");
     assert!(made.success());
     data.give(data.path("p/pipe"), 0o666);
-    let script = attempts(&["mkfifo $D/p/new", "perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => \"$ENV{D}/p/s\", Listen => 1) or exit 1'", "mkfifo /tmp/new"]);
+    let script = attempts(&[
+        "mkfifo $D/p/new",
+        "perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => \"$ENV{D}/p/s\", Listen => 1) or exit 1'",
+        "mkfifo /tmp/new",
+    ]);
     assert_eq!(data.run(&[("p", Readwrite)], &script).stdout, "no\nno\nyes\n");
     let ran = data.run(&[("p", Readonly)], "timeout 2 sh -c 'echo x > $D/p/pipe'; echo $?");
     assert_eq!((&*ran.stdout, ran.stderr.contains("Permission denied")), ("2\n", true), "{}", ran.stderr);
@@ -271,13 +328,19 @@ fn doors_to_other_processes_are_not_made_and_a_readonly_pipe_is_not_written() {
 fn only_granted_names_show_and_the_rest_is_as_ever() {
     let data = Data::new(&["p/f"]);
     let mut server = data.server();
-    let list = "ls -d / /*; ls /var /var/tmp; id -u; echo x > /var/y; echo x > $D/y; echo ok > /work/x; cat /work/x /tmp/none";
+    let list =
+        "ls -d / /*; ls /var /var/tmp; id -u; echo x > /var/y; echo x > $D/y; echo ok > /work/x; cat /work/x /tmp/none";
     let with = data.run_in(&mut server, &[("p", Readwrite)], list);
     let without = server.claimed().run_last(shell("ls -d / /*"));
     let name = data.path("").file_name().expect("a name").to_str().expect("UTF-8").to_owned();
     let mut top: Vec<&str> = without.stdout.lines().chain(["/var"]).collect();
     top.sort_unstable();
-    assert_eq!(with.stdout, format!("{}\n/var:\ntmp\n\n/var/tmp:\n{name}\n1000\nok\n", top.join("\n")), "{}", with.stderr);
+    assert_eq!(
+        with.stdout,
+        format!("{}\n/var:\ntmp\n\n/var/tmp:\n{name}\n1000\nok\n", top.join("\n")),
+        "{}",
+        with.stderr
+    );
     assert_eq!(with.stderr.matches("Read-only file system").count(), 2, "{}", with.stderr);
     // Nothing stays mounted in the forkserver's own namespace.
     let shim = server.process.id();
@@ -290,10 +353,16 @@ fn only_granted_names_show_and_the_rest_is_as_ever() {
 fn mounts_of_a_policy_can_not_be_changed_from_inside() {
     let data = Data::new(&["p/d/secret", "p/f"]);
     let mut ask = shell("true");
-    ask.spec.argv = vec!["/usr/bin/perl".into(), "-e".into(), format!(
-        "for ('/p', '/p/d') {{ my $p = $ENV{{D}}.$_; my $none = ''; print syscall({}, $p, 2) < 0 ? $!+0 : 0, ' ', syscall({}, $none, $p, $none, {}, $none) < 0 ? $!+0 : 0, qq(\\n) }}",
-        libc::SYS_umount2, libc::SYS_mount, libc::MS_REMOUNT | libc::MS_BIND,
-    )];
+    ask.spec.argv = vec![
+        "/usr/bin/perl".into(),
+        "-e".into(),
+        format!(
+            "for ('/p', '/p/d') {{ my $p = $ENV{{D}}.$_; my $none = ''; print syscall({}, $p, 2) < 0 ? $!+0 : 0, ' ', syscall({}, $none, $p, $none, {}, $none) < 0 ? $!+0 : 0, qq(\\n) }}",
+            libc::SYS_umount2,
+            libc::SYS_mount,
+            libc::MS_REMOUNT | libc::MS_BIND,
+        ),
+    ];
     ask.spec.env.push(("D".into(), data.text()));
     ask.posture = true;
     let mut server = data.server();
@@ -303,7 +372,10 @@ fn mounts_of_a_policy_can_not_be_changed_from_inside() {
 }
 
 /// A server whose host has more mounted: `arrange` runs in its own mount namespace.
-fn server_with_mounts(roots: Vec<HostRoot>, arrange: impl Fn() -> rustix::io::Result<()> + Send + Sync + 'static) -> Forkserver {
+fn server_with_mounts(
+    roots: Vec<HostRoot>,
+    arrange: impl Fn() -> rustix::io::Result<()> + Send + Sync + 'static,
+) -> Forkserver {
     let spawn = |control: &_| {
         let mut command = command(PROGRAM, control);
         let apart = move || {
@@ -325,7 +397,8 @@ fn another_file_system_in_a_tree_is_never_part_of_it() {
     let place = data.path("p/m");
     let fs_mounted = move || mount(c"none", &place, c"tmpfs", MountFlags::empty(), None);
     let mut server = server_with_mounts(vec![data.root(Readwrite)], fs_mounted);
-    let mut refused = |paths: &[(&str, PathAccess)]| server.with_paths(plans(paths)).map(|sandbox| drop(sandbox.deprovision())).err();
+    let mut refused =
+        |paths: &[(&str, PathAccess)]| server.with_paths(plans(paths)).map(|sandbox| drop(sandbox.deprovision())).err();
     assert_eq!(refused(&[("p", Readonly)]), Some((0, PathRule::MountBelow)));
     assert_eq!(refused(&[("p/m", Readonly)]), Some((0, PathRule::OtherFilesystem)));
     assert_eq!(refused(&[("p/f", Readonly)]), None);
@@ -344,8 +417,13 @@ fn a_second_way_to_a_denied_directory_is_closed_too() {
         server.with_paths(paths).expect("granted").run_last(ask).stdout
     };
     let plan = |root: u32, below: &str, access| PathPlan { root, below: below.to_owned(), access };
-    let script = attempts(&["cat $D/p/f", "cat $D/p/a/secret", "cat $D/alias/secret", "cat $D/p/a/b/x", "echo > $D/p/a/b/x"]);
-    assert_eq!(run(vec![plan(0, "p", Readwrite), plan(1, "", Readwrite)], &script), "yes\nyes\nyes\nyes\nyes\n", "the control");
+    let script =
+        attempts(&["cat $D/p/f", "cat $D/p/a/secret", "cat $D/alias/secret", "cat $D/p/a/b/x", "echo > $D/p/a/b/x"]);
+    assert_eq!(
+        run(vec![plan(0, "p", Readwrite), plan(1, "", Readwrite)], &script),
+        "yes\nyes\nyes\nyes\nyes\n",
+        "the control"
+    );
     assert_eq!(run(vec![plan(0, "p", Readwrite), plan(1, "secret", Denied)], &script), "yes\nno\nno\nyes\nyes\n");
     assert_eq!(run(vec![plan(0, "p", Readwrite), plan(1, "", Denied)], &script), "yes\nno\nno\nno\nno\n");
     assert_eq!(run(vec![plan(0, "p", Readwrite), plan(1, "b", Readonly)], &script), "yes\nyes\nno\nyes\nno\n");

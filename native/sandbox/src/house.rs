@@ -38,10 +38,12 @@ pub struct House {
 
 impl House {
     /// Makes the directories, and the backends around them. Starts nothing yet.
-    pub fn build(config: Config) -> io::Result<House> {
+    pub fn build(mut config: Config) -> io::Result<House> {
         let catalogue = Catalogue::of(&config.worker);
         config.worker.roots.iter().try_for_each(check_root)?;
         let stage_dir = make_stage_dir(&config)?;
+        // What may not be granted is judged by names: they must be the real ones.
+        config.worker.run_dir = config.worker.run_dir.canonicalize()?;
         let backend = Process::open(process::Settings {
             instance: config.instance.clone(),
             program: config.forkserver_path.clone(),

@@ -18,8 +18,8 @@ mod resolve;
 use self::assemble::Assembly;
 use self::mountinfo::{MountEntry, below};
 use self::open::Root;
-pub use self::resolve::Refusal;
 use self::resolve::Planned;
+pub use self::resolve::Refusal;
 use crate::idmap;
 use crate::stage::Roots;
 use crate::step::{At, Failure, Step};
@@ -85,7 +85,9 @@ impl Found {
         let mut lent = BTreeMap::new();
         for (index, path) in (0..).zip(paths) {
             let root = host_roots.get(path.root)?;
-            let Some((entry, node)) = root.look_up(index, path).map_err(|unopened| unopened.of(index))? else { continue };
+            let Some((entry, node)) = root.look_up(index, path).map_err(|unopened| unopened.of(index))? else {
+                continue;
+            };
             if let (Some(owner), Entry::Vacant(place)) = (root.owner, lent.entry(path.root)) {
                 place.insert(Rc::new(idmap::lend(owner, uid)?));
             }
@@ -103,7 +105,8 @@ impl Found {
         let node = &self.nodes[one.entry];
         match &*one.below {
             "" => node.try_clone().at(Step::HostPath),
-            way => open::open_below(node, way).map_err(|errno| Failure::new(Step::HostPath, errno.raw_os_error()).about(way)),
+            way => open::open_below(node, way)
+                .map_err(|errno| Failure::new(Step::HostPath, errno.raw_os_error()).about(way)),
         }
     }
 

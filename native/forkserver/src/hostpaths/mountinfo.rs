@@ -41,7 +41,8 @@ fn unescape(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
         let digits = (*first == b'\\').then(|| after.get(..3)).flatten();
-        let code = digits.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|d| u8::from_str_radix(d, 8).ok());
+        let code =
+            digits.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|d| u8::from_str_radix(d, 8).ok());
         bytes.push(code.unwrap_or(*first));
         rest = if code.is_some() { &after[3..] } else { after };
     }
@@ -83,6 +84,9 @@ mod tests {
         assert_eq!(below("/srv/data", "/srv/data"), Some(""));
         assert_eq!(below("/srv/database", "/srv/data"), None);
         assert_eq!(below("/srv", "/"), Some("srv"));
-        assert_eq!((join("/", "a"), join("/a", "b/c"), join("/a", ""), join("/", "")), ("/a".into(), "/a/b/c".into(), "/a".into(), "/".into()));
+        assert_eq!(
+            (join("/", "a"), join("/a", "b/c"), join("/a", ""), join("/", "")),
+            ("/a".into(), "/a/b/c".into(), "/a".into(), "/".into())
+        );
     }
 }

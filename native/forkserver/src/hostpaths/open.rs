@@ -3,6 +3,7 @@
 use super::mountinfo::{MountEntry, below, join};
 use super::resolve::{Entry, Location, Refusal};
 use crate::step::{At, Failure, Step};
+use crate::tree::is_normal;
 use forkserver::wire::{HostRoot, PathAccess, PathPlan, PathRule};
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, StatxFlags, fstat, openat, openat2, statat, statx,
@@ -13,7 +14,8 @@ use std::os::fd::{AsFd, OwnedFd};
 /// File systems that hold files and nothing else, on this machine: a job's directory is looked at by the one thread that keeps every
 /// job's time, which must not wait for a network or for a program.
 const KINDS: [&str; 13] = [
-    "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "zfs", "tmpfs", "overlay", "erofs", "squashfs", "iso9660",
+    "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "zfs", "tmpfs", "overlay", "erofs", "squashfs",
+    "iso9660",
 ];
 /// Most entries of a denied directory that are looked at.
 const MAX_ENTRIES: usize = 4096;
@@ -39,6 +41,9 @@ impl Root {
     pub fn open(plan: &HostRoot, mounts: &[MountEntry]) -> Result<Root, Failure> {
         let failed = |errno: i32| Failure::new(Step::HostRoot, errno).about(&plan.path);
         let at = |errno: Errno| failed(errno.raw_os_error());
+        if !is_normal(&plan.path) {
+            return Err(failed(libc::EINVAL));
+        }
         let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let dir = openat2(CWD, &*plan.path, PATH | OFlags::DIRECTORY, Mode::empty(), resolve).map_err(at)?;
         let id = statx(&dir, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).map_err(at)?.stx_mnt_id;
@@ -58,7 +63,10 @@ impl Root {
 
     /// Opens a path of the policy; `None` for one that is to be denied and isn't there.
     pub fn look_up(&self, index: u32, plan: &PathPlan) -> Result<Option<(Entry, OwnedFd)>, Unopened> {
-        let is_denied = plan.access == PathAccess::Denied;
+        let (place, is_denied) = (join(&self.path, &plan.below), plan.access == PathAccess::Denied);
+        if !is_normal(&place) {
+            return Err(Failure::new(Step::Request, libc::EINVAL).about(place).into());
+        }
         let node = match open_below(&self.dir, &plan.below) {
             Ok(node) => node,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) if is_denied => return Ok(None),
@@ -76,7 +84,7 @@ impl Root {
         }
         let entry = Entry {
             index,
-            place: join(&self.path, &plan.below),
+            place,
             access: plan.access,
             location: Location { path: join(&self.location.path, &plan.below), ..self.location.clone() },
             object: object(&stat),

@@ -95,7 +95,8 @@ fn check_links(entry: &Entry, entries: &[Entry]) -> Result<(), Refusal> {
 /// What is mounted in a granted tree isn't part of it: a path of the policy must say what is to become of that place.
 fn check_mounts_below(entry: &Entry, entries: &[Entry], mount_points: &[String]) -> Result<(), Refusal> {
     let is_in = |path: &str| below(path, &entry.place).is_some_and(|rest| !rest.is_empty());
-    let has_word = |point: &str| entries.iter().any(|other| is_in(&other.place) && below(point, &other.place).is_some());
+    let has_word =
+        |point: &str| entries.iter().any(|other| is_in(&other.place) && below(point, &other.place).is_some());
     let forgotten = |point: &String| is_in(point) && !has_word(point);
     match entry.access != PathAccess::Denied && mount_points.iter().any(forgotten) {
         true => Err(Refusal { index: entry.index, rule: PathRule::MountBelow }),
@@ -119,7 +120,8 @@ fn own_places(entries: &[Entry]) -> Plan {
         entries.iter().any(|other| other.access != PathAccess::Denied && below(place, &other.place).is_some())
     };
     let shown = entries.iter().enumerate().filter(|(_, entry)| granted(&entry.place));
-    let wish = |(entry, at): (usize, &Entry)| (at.place.clone(), Wish { access: at.access, entry, is_other_way: false });
+    let wish =
+        |(entry, at): (usize, &Entry)| (at.place.clone(), Wish { access: at.access, entry, is_other_way: false });
     shown.map(wish).collect()
 }
 
@@ -161,7 +163,8 @@ fn settle(plan: &Plan) -> Vec<Planned> {
     for (place, pin) in pins {
         all.entry(place).or_insert(pin);
     }
-    let around: Vec<_> = all.keys().map(|place| ancestors(place).find(|above| all.contains_key(*above)).map(str::to_owned)).collect();
+    let around: Vec<_> =
+        all.keys().map(|place| ancestors(place).find(|above| all.contains_key(*above)).map(str::to_owned)).collect();
     all.into_values().zip(around).map(|(planned, around)| Planned { around, ..planned }).collect()
 }
 
@@ -178,10 +181,11 @@ fn pins_between(tree: &Planned, place: &str) -> Vec<(String, Planned)> {
 
 /// The paths above an absolute one, nearest first, without `/`.
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(path.rsplit_once('/').map(|(above, _)| above), |path| path.rsplit_once('/').map(|(above, _)| above))
-        .take_while(|above| !above.is_empty())
+    std::iter::successors(path.rsplit_once('/').map(|(above, _)| above), |path| {
+        path.rsplit_once('/').map(|(above, _)| above)
+    })
+    .take_while(|above| !above.is_empty())
 }
 
 #[cfg(test)]
-#[path = "resolve_tests.rs"]
 mod tests;

@@ -120,7 +120,8 @@ impl Forkserver {
         self.send(&Request::Provision { sandbox: id, plan }, &[]);
         match self.receive() {
             (Event::Provisioned { uid, layers, stages, .. }, mut fds) => {
-                let sandbox = Sandbox { server: self, id, uid, layers, stages, root: fds.pop().expect("the workspace") };
+                let sandbox =
+                    Sandbox { server: self, id, uid, layers, stages, root: fds.pop().expect("the workspace") };
                 sandbox.claim(limits());
                 Ok(sandbox)
             }

@@ -146,12 +146,15 @@ mod tests {
         PathLists { readonly: list(readonly), readwrite: list(readwrite), denied: list(denied) }
     }
 
-    fn found(lists: &PathLists) -> Result<Vec<(u32, String, PathAccess)>, (String, String)> {
+    /// What was found (root, way, access), or the path and the rule of an issue.
+    type Found = Result<Vec<(u32, String, PathAccess)>, (String, String)>;
+
+    fn found(lists: &PathLists) -> Found {
         let paths = find(lists, &config()).map_err(|issue| (issue.path, issue.rule))?;
         Ok(paths.into_iter().map(|path| (path.plan.root, path.plan.below, path.plan.access)).collect())
     }
 
-    fn refused(path: &str, rule: &str) -> Result<Vec<(u32, String, PathAccess)>, (String, String)> {
+    fn refused(path: &str, rule: &str) -> Found {
         Err((format!("policy.filesystem.{path}"), rule.to_owned()))
     }
 

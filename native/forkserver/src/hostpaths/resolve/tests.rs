@@ -55,7 +55,10 @@ fn the_most_specific_path_wins_whatever_the_order() {
 fn one_path_in_several_lists_takes_the_strictest() {
     assert_eq!(planned(vec![dir("/d", Readwrite), dir("/d", Readonly)]), want(&[("/d", Readonly)]));
     assert_eq!(planned(vec![dir("/d", Readwrite), dir("/d", Denied), dir("/d", Readonly)]), []);
-    assert_eq!(planned(vec![dir("/d", Readonly), dir("/d/x", Denied), dir("/d/x", Readonly)]), want(&[("/d", Readonly), ("/d/x", Denied)]));
+    assert_eq!(
+        planned(vec![dir("/d", Readonly), dir("/d/x", Denied), dir("/d/x", Readonly)]),
+        want(&[("/d", Readonly), ("/d/x", Denied)])
+    );
 }
 
 #[test]
@@ -68,7 +71,10 @@ fn what_no_grant_shows_needs_no_mask() {
 #[test]
 fn names_that_only_begin_alike_are_not_below_each_other() {
     let entries = vec![dir("/d", Readwrite), dir("/d-x", Readonly), dir("/d/a", Denied), dir("/d/a-b", Readonly)];
-    assert_eq!(planned(entries), want(&[("/d", Readwrite), ("/d-x", Readonly), ("/d/a", Denied), ("/d/a-b", Readonly)]));
+    assert_eq!(
+        planned(entries),
+        want(&[("/d", Readwrite), ("/d-x", Readonly), ("/d/a", Denied), ("/d/a-b", Readonly)])
+    );
 }
 
 #[test]
@@ -96,14 +102,21 @@ fn a_stricter_path_holds_in_every_tree_that_shows_its_object() {
 
 #[test]
 fn every_directory_between_a_writable_tree_and_a_stricter_place_is_pinned() {
-    let (entries, planned) = resolve(numbered(vec![dir("/d", Readwrite), dir("/d/a/b/s", Denied)]), &[]).expect("a plan");
-    let shown: Vec<_> = planned.iter().map(|p| (&*p.place, p.access, &*entries[p.entry].place, &*p.below, p.around.as_deref())).collect();
-    assert_eq!(shown, [
-        ("/d", Readwrite, "/d", "", None),
-        ("/d/a", Readwrite, "/d", "a", Some("/d")),
-        ("/d/a/b", Readwrite, "/d", "a/b", Some("/d/a")),
-        ("/d/a/b/s", Denied, "/d/a/b/s", "", Some("/d/a/b")),
-    ]);
+    let (entries, planned) =
+        resolve(numbered(vec![dir("/d", Readwrite), dir("/d/a/b/s", Denied)]), &[]).expect("a plan");
+    let shown: Vec<_> = planned
+        .iter()
+        .map(|p| (&*p.place, p.access, &*entries[p.entry].place, &*p.below, p.around.as_deref()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("/d", Readwrite, "/d", "", None),
+            ("/d/a", Readwrite, "/d", "a", Some("/d")),
+            ("/d/a/b", Readwrite, "/d", "a/b", Some("/d/a")),
+            ("/d/a/b/s", Denied, "/d/a/b/s", "", Some("/d/a/b")),
+        ]
+    );
 }
 
 #[test]
@@ -132,7 +145,10 @@ fn what_is_mounted_in_a_tree_needs_a_word_of_the_policy() {
     }
     assert_eq!(refused(vec![dir("/d", Readonly), dir("/d/m/x", Denied)], &["/d/m"]), Some((0, PathRule::MountBelow)));
     assert_eq!(refused(vec![dir("/d", Readonly), dir("/d/a", Denied)], &["/d/a/m"]), None);
-    assert_eq!(refused(vec![dir("/d", Readonly), at("/d/m", Readonly, 2, "/")], &["/d/m", "/d/m/n"]), Some((1, PathRule::MountBelow)));
+    assert_eq!(
+        refused(vec![dir("/d", Readonly), at("/d/m", Readonly, 2, "/")], &["/d/m", "/d/m/n"]),
+        Some((1, PathRule::MountBelow))
+    );
 }
 
 #[test]
