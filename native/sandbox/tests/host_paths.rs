@@ -88,16 +88,42 @@ fn refused(result: &Value) -> (&str, &str) {
 async fn what_is_granted_can_be_used_and_nothing_else() {
     let host = Host::new();
     let pen = Pen::open(host.config()).await;
-    let source = attempts(&host, &[
-        "read('/data/in/a').strip()", "read('/data/in/deep/b').strip()", "read('/data/in/.env')", "write('/data/in/a')", "write('/data/in/new')",
-        "write('/data/out/new')", "read('/data/out/old').strip()", "read('/canary')", "os.listdir(D)", "os.listdir(D + '/data')", "os.stat(D + '/data/out/new').st_uid",
-        "os.chmod(D + '/data/in/a', 0o777)", "os.rename(D + '/data/in/a', D + '/data/out/a')", "os.link(D + '/data/in/a', D + '/data/out/a')",
-    ]);
+    let source = attempts(
+        &host,
+        &[
+            "read('/data/in/a').strip()",
+            "read('/data/in/deep/b').strip()",
+            "read('/data/in/.env')",
+            "write('/data/in/a')",
+            "write('/data/in/new')",
+            "write('/data/out/new')",
+            "read('/data/out/old').strip()",
+            "read('/canary')",
+            "os.listdir(D)",
+            "os.listdir(D + '/data')",
+            "os.stat(D + '/data/out/new').st_uid",
+            "os.chmod(D + '/data/in/a', 0o777)",
+            "os.rename(D + '/data/in/a', D + '/data/out/a')",
+            "os.link(D + '/data/in/a', D + '/data/out/a')",
+        ],
+    );
     let policy = host.filesystem(&["data/in"], &["data/out"], &["data/in/.env"]);
     let result = pen.run(json!({ "source": source, "policy": policy })).await;
     let expected = [
-        "text of data/in/a", "text of data/in/deep/b", "EACCES", "EROFS", "EROFS", "1", "text of data/out/old", "ENOENT", "['data']", "['in', 'out']", "1000",
-        "EROFS", "EXDEV", "EXDEV",
+        "text of data/in/a",
+        "text of data/in/deep/b",
+        "EACCES",
+        "EROFS",
+        "EROFS",
+        "1",
+        "text of data/out/old",
+        "ENOENT",
+        "['data']",
+        "['in', 'out']",
+        "1000",
+        "EROFS",
+        "EXDEV",
+        "EXDEV",
     ];
     let mut shown = lines(&result);
     if shown[9] == "['out', 'in']" {
@@ -182,16 +208,29 @@ async fn a_denied_path_holds_against_everything_that_a_job_can_move() {
     fs::write(host.path("data/out/a/b/secret"), "the secret").expect("written");
     host.give("data/out/a/b/secret", 0o644);
     let pen = Pen::open(host.config()).await;
-    let source = attempts(&host, &[
-        "os.rename(D + '/data/out/a', D + '/data/out/z')", "os.rename(D + '/data/out/a/b', D + '/data/out/a/z')", "os.rename(D + '/data/out/a/b/secret', D + '/data/out/a/b/z')",
-        "os.unlink(D + '/data/out/a/b/secret')", "os.link(D + '/data/out/a/b/secret', D + '/data/out/a/b/z')", "read('/data/out/a/b/secret')",
-        "os.symlink('a/b/secret', D + '/data/out/l') or read('/data/out/l')", "read('/data/out/../out/./a/b/secret')", "os.symlink(D + '/canary', D + '/data/out/m') or read('/data/out/m')",
-        "os.symlink('../../canary', D + '/data/out/n') or read('/data/out/n')", "open('/proc/self/root' + D + '/data/out/a/b/secret').read()",
-        "os.path.exists(D + '/data/out/none')",
-    ]);
+    let source = attempts(
+        &host,
+        &[
+            "os.rename(D + '/data/out/a', D + '/data/out/z')",
+            "os.rename(D + '/data/out/a/b', D + '/data/out/a/z')",
+            "os.rename(D + '/data/out/a/b/secret', D + '/data/out/a/b/z')",
+            "os.unlink(D + '/data/out/a/b/secret')",
+            "os.link(D + '/data/out/a/b/secret', D + '/data/out/a/b/z')",
+            "read('/data/out/a/b/secret')",
+            "os.symlink('a/b/secret', D + '/data/out/l') or read('/data/out/l')",
+            "read('/data/out/../out/./a/b/secret')",
+            "os.symlink(D + '/canary', D + '/data/out/m') or read('/data/out/m')",
+            "os.symlink('../../canary', D + '/data/out/n') or read('/data/out/n')",
+            "open('/proc/self/root' + D + '/data/out/a/b/secret').read()",
+            "os.path.exists(D + '/data/out/none')",
+        ],
+    );
     let policy = host.filesystem(&[], &["data/out"], &["data/out/a/b/secret", "data/out/none"]);
     let result = pen.run(json!({ "source": source, "policy": policy })).await;
-    let expected = ["EBUSY", "EBUSY", "EBUSY", "EBUSY", "EXDEV", "EACCES", "EACCES", "EACCES", "ENOENT", "ENOENT", "EACCES", "False"];
+    let expected = [
+        "EBUSY", "EBUSY", "EBUSY", "EBUSY", "EXDEV", "EACCES", "EACCES", "EACCES", "ENOENT", "ENOENT", "EACCES",
+        "False",
+    ];
     let shown = lines(&result);
     // A rename across one of our mounts is refused before the kernel sees that it is one.
     let same = |(shown, expected): (&&str, &&str)| shown == expected || (*expected == "EBUSY" && *shown == "EXDEV");
@@ -218,18 +257,25 @@ async fn sockets_of_the_host_among_granted_files_lead_nowhere() {
     stream.set_nonblocking(true).expect("set");
     datagram.set_nonblocking(true).expect("set");
     let pen = Pen::open(host.config()).await;
-    let source = attempts(&host, &[
-        "socket.socket(socket.AF_UNIX).connect(D + '/data/in/stream')", "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'x', D + '/data/in/datagram')",
-        "socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b'x', D + '/data/in/datagram')",
-        "socket.socketpair()[0].connect(D + '/data/in/stream')", "socket.socketpair()[0].sendto(b'x', D + '/data/in/datagram')",
-        "[pair[0].send(b'x') for pair in [socket.socketpair()]]",
-    ]);
+    let source = attempts(
+        &host,
+        &[
+            "socket.socket(socket.AF_UNIX).connect(D + '/data/in/stream')",
+            "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'x', D + '/data/in/datagram')",
+            "socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b'x', D + '/data/in/datagram')",
+            "socket.socketpair()[0].connect(D + '/data/in/stream')",
+            "socket.socketpair()[0].sendto(b'x', D + '/data/in/datagram')",
+            "[pair[0].send(b'x') for pair in [socket.socketpair()]]",
+        ],
+    );
     let result = pen.run(json!({ "source": source, "policy": host.filesystem(&["data/in"], &[], &[]) })).await;
     let shown = lines(&result);
     assert_eq!((&shown[..3], &shown[5..]), (&["EAFNOSUPPORT", "EAFNOSUPPORT", "EPERM"][..], &["[1]"][..]), "{shown:?}");
     assert!(shown[3..5].iter().all(|errno| ["EISCONN", "EINVAL", "EOPNOTSUPP"].contains(errno)), "{shown:?}");
     assert!(stream.accept().is_err() && datagram.recv(&mut [0; 8]).is_err(), "nobody came");
-    let ordinary = pen.run(json!({ "source": "import socket; socket.socket(socket.AF_UNIX).bind('/tmp/s'); print('bound')" })).await;
+    let ordinary = pen
+        .run(json!({ "source": "import socket; socket.socket(socket.AF_UNIX).bind('/tmp/s'); print('bound')" }))
+        .await;
     assert_eq!(lines(&ordinary), ["bound"], "the control: without host paths there are Unix sockets");
     pen.engine.close().await;
 }
@@ -239,7 +285,12 @@ async fn a_configuration_with_a_bad_directory_does_not_start() {
     let host = Host::new();
     std::os::unix::fs::symlink(host.path("data"), host.path("way")).expect("made");
     chown(host.path("data/in"), Some(0), Some(0)).expect("chown");
-    for (name, access, word) in [("none", "readonly", "None"), ("way", "readonly", "symbolic"), ("canary", "readonly", "directory"), ("data/in", "readwrite", "root")] {
+    for (name, access, word) in [
+        ("none", "readonly", "None"),
+        ("way", "readonly", "symbolic"),
+        ("canary", "readonly", "directory"),
+        ("data/in", "readwrite", "root"),
+    ] {
         let config = json!({ "roots": [{ "path": host.text(name), "access": access }] });
         let error = Pen::try_open(config).await.err().expect(name).to_string();
         assert!(error.contains(&host.text(name)) && (word == "None" || error.contains(word)), "{error}");

@@ -25,7 +25,8 @@ pub fn lists(path: &str, filesystem: &Filesystem) -> Vec<Issue> {
     ];
     let mut found: Vec<Issue> = Vec::new();
     for (name, list, grants) in lists {
-        let judged = list.iter().flatten().enumerate().filter_map(|(index, one)| judge(&item(path, name, index), one, grants));
+        let judged =
+            list.iter().flatten().enumerate().filter_map(|(index, one)| judge(&item(path, name, index), one, grants));
         found.extend(judged);
     }
     let bytes: usize = lists.iter().flat_map(|(_, list, _)| list.iter().flatten()).map(String::len).sum();
@@ -57,7 +58,9 @@ fn judge(field: &str, path: &str, grants: bool) -> Option<Issue> {
     let top = names.split('/').next().unwrap_or_default();
     match () {
         () if path == "/" => Some(Issue::at(field, "reserved-path", OWN_PLACE)),
-        () if path.len() > 4095 || has_control || !names.split('/').all(is_name) => Some(Issue::at(field, "path", PATH)),
+        () if path.len() > 4095 || has_control || !names.split('/').all(is_name) => {
+            Some(Issue::at(field, "path", PATH))
+        }
         () if OWN.contains(&top) => Some(Issue::at(field, "reserved-path", OWN_PLACE)),
         () if grants && top == "sys" => Some(Issue::at(field, "reserved-path", KERNEL)),
         () => None,

@@ -57,15 +57,29 @@ pub fn find(lists: &PathLists, config: &WorkerConfig) -> Result<Vec<HostPath>, I
         let granted = access != PathAccess::Denied;
         let Some((root, below)) = root_of(path, &config.roots) else {
             match granted {
-                true => return Err(Issue::at(field, "outside-roots", "must be in a directory that the operator of this worker lists in roots")),
+                true => {
+                    return Err(Issue::at(
+                        field,
+                        "outside-roots",
+                        "must be in a directory that the operator of this worker lists in roots",
+                    ));
+                }
                 false => continue,
             }
         };
         if access == PathAccess::Readwrite && config.roots[root].access == RootAccess::Readonly {
-            return Err(Issue::at(field, "ceiling", "must be readonly: the operator of this worker allows no more there"));
+            return Err(Issue::at(
+                field,
+                "ceiling",
+                "must be readonly: the operator of this worker allows no more there",
+            ));
         }
         if granted && touches(path, &config.run_dir) {
-            return Err(Issue::at(field, "reserved-path", "must not have the worker's own directory in it, and not be in it"));
+            return Err(Issue::at(
+                field,
+                "reserved-path",
+                "must not have the worker's own directory in it, and not be in it",
+            ));
         }
         found.push(HostPath { field, plan: PathPlan { root: root as u32, below: below.to_owned(), access } });
     }
@@ -93,11 +107,23 @@ pub fn refusal(paths: &[HostPath], path: u32, rule: PathRule) -> Issue {
     let (rule, allowed) = match rule {
         PathRule::Missing => ("missing", "must exist on the worker's host"),
         PathRule::Symlink => ("symlink", "must not be or lead through a symbolic link: name what it points to"),
-        PathRule::OtherFilesystem => ("other-filesystem", "must be in the file system of the operator's directory: what is mounted below that is not part of it"),
-        PathRule::MountBelow => ("mount-below", "must not have another file system mounted in it, unless a path of the policy says what becomes of that"),
+        PathRule::OtherFilesystem => (
+            "other-filesystem",
+            "must be in the file system of the operator's directory: what is mounted below that is not part of it",
+        ),
+        PathRule::MountBelow => (
+            "mount-below",
+            "must not have another file system mounted in it, unless a path of the policy says what becomes of that",
+        ),
         PathRule::FileType => ("file-type", "must be a regular file or a directory"),
-        PathRule::HardLink => ("hard-link", "must not be a file with other names (hard links), nor a directory with such files: by those it could still be reached"),
-        PathRule::TooLarge => ("too-large", "must be a directory of at most 4096 files and 32 levels to be denied, and the policy must come to 512 mounts or less"),
+        PathRule::HardLink => (
+            "hard-link",
+            "must not be a file with other names (hard links), nor a directory with such files: by those it could still be reached",
+        ),
+        PathRule::TooLarge => (
+            "too-large",
+            "must be a directory of at most 4096 files and 32 levels to be denied, and the policy must come to 512 mounts or less",
+        ),
     };
     Issue::at(field, rule, allowed)
 }
@@ -185,7 +211,9 @@ mod tests {
     #[test]
     fn the_runtimes_own_directories_are_neither_granted_nor_denied() {
         let catalogue = Catalogue::of(&config());
-        let verdict = |lists: PathLists| check_places(&lists, &catalogue.roots["debian"]).map_err(|issue| (issue.path, issue.rule));
+        let verdict = |lists: PathLists| {
+            check_places(&lists, &catalogue.roots["debian"]).map_err(|issue| (issue.path, issue.rule))
+        };
         let refused = |field: &str| Err((format!("policy.filesystem.{field}"), "reserved-path".to_owned()));
         assert_eq!(verdict(lists(&["/srv", "/usr/share"], &[], &[])), refused("readonlyPaths[1]"));
         assert_eq!(verdict(lists(&[], &["/lib64"], &[])), refused("readwritePaths[0]"));

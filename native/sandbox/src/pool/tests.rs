@@ -29,7 +29,12 @@ impl Backend for Recorder {
         Box::pin(async { Probed { layers: Vec::new(), clean: true } })
     }
 
-    fn provision<'a>(&'a self, _template: &'a Template, _paths: &'a [PathPlan], _slot: u32) -> Answer<'a, Box<dyn Sandbox>> {
+    fn provision<'a>(
+        &'a self,
+        _template: &'a Template,
+        _paths: &'a [PathPlan],
+        _slot: u32,
+    ) -> Answer<'a, Box<dyn Sandbox>> {
         Box::pin(async {
             if self.broken.load(Ordering::Relaxed) {
                 return Err(BackendError::Died);

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Profile, Sockets};
 use super::assemble::{Code, answer, decide, halve, prologue};
 use super::table::{Action, Call, Verdict};
+use super::{Profile, Sockets};
 
 /// The most instructions that the kernel loads (`BPF_MAXINSNS`).
 const MAX_INSTRUCTIONS: usize = 4096;

@@ -137,7 +137,12 @@ impl Backend for Process {
         Box::pin(self.try_every_layer(slot))
     }
 
-    fn provision<'a>(&'a self, template: &'a Template, paths: &'a [PathPlan], slot: u32) -> Answer<'a, Box<dyn Sandbox>> {
+    fn provision<'a>(
+        &'a self,
+        template: &'a Template,
+        paths: &'a [PathPlan],
+        slot: u32,
+    ) -> Answer<'a, Box<dyn Sandbox>> {
         Box::pin(async move { self.make(template, paths, slot).await.map(|place| Box::new(place) as Box<dyn Sandbox>) })
     }
 
