@@ -1,6 +1,5 @@
 //! What one job costs the others. Needs root.
 
-#[allow(dead_code)] // this file uses a part of it
 mod pen;
 
 use pen::{Pen, result_of};
