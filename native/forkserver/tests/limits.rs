@@ -224,7 +224,8 @@ fn files_and_descriptors_have_their_limits() {
 
 /// Runs a script with a private loopback and 64 MiB.
 fn with_loopback(server: &mut Forkserver, script: &str) -> harness::Ran {
-    let sandbox = server.provision_as(SandboxPlan { root: "debian".into(), slot: 0, loopback: true });
+    let sandbox =
+        server.provision_as(SandboxPlan { root: "debian".into(), slot: 0, loopback: true, paths: Vec::new() });
     sandbox.claim(ClaimLimits { memory_bytes: 64 * MIB, ..limits() });
     let mut ask = perl(&format!("use Socket; my $any = sockaddr_in(0, inet_aton('127.0.0.1')); {script}"));
     (ask.spec.landlock_deny_tcp, ask.spec.open_files) = (false, 4096);
