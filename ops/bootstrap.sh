@@ -12,7 +12,6 @@ readonly PACKAGES=(
   'redis-server|/usr/bin/redis-server|the private Redis of the quickstart and the tests'
   'gcc|/usr/bin/gcc|the C runtime, and the linker for the native parts'
   'libc6-dev|/usr/include/stdlib.h|headers and static libc for the forkserver'
-  'libseccomp-dev|/usr/include/seccomp.h|system call filters'
   'python3|/usr/bin/python3|the Python runtime'
   'nodejs|/usr/bin/node|the Node runtime'
   'bubblewrap|/usr/bin/bwrap|the peer that benchmarks compare with'
