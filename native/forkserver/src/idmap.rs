@@ -21,7 +21,7 @@ pub fn map(init: Pid, outside: u32) -> Result<(), Failure> {
 /// A user namespace in which `owner` (uid and gid) is `slot` outside, and nobody else is anybody: what a mount needs to show the
 /// owner's files as the slot's. It has no process.
 pub fn lend(owner: (u32, u32), slot: u32) -> Result<OwnedFd, Failure> {
-    let (child, pidfd) = match sys::clone3(libc::CLONE_NEWUSER).at(Step::HostPathOwner)? {
+    let (child, pidfd) = match sys::clone3(libc::CLONE_NEWUSER, None).at(Step::HostPathOwner)? {
         Cloned::Child => sys::pause_forever(),
         Cloned::Parent { child, pidfd } => (child, pidfd),
     };

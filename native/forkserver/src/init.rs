@@ -124,7 +124,7 @@ impl Init {
         let mut watch = Stopwatch::start();
         let (words, pen) = pipe_with(PipeFlags::CLOEXEC).at(Step::ForkPayload)?;
         let stdio = Stdio { stdin, stdout, stderr };
-        let (child, pidfd) = match sys::clone3(0).at(Step::ForkPayload)? {
+        let (child, pidfd) = match sys::clone3(0, None).at(Step::ForkPayload)? {
             Cloned::Child => payload::become_program(spec, stdio, pen, &self.writable),
             Cloned::Parent { child, pidfd } => (child, pidfd),
         };

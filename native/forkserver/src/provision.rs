@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::hostpaths::{self, Given, Places, Unmade};
 use crate::idmap;
 use crate::init::{self, Inherited};
-use crate::leaf::Leaf;
+use crate::leaf::{Alarm, Leaf};
 use crate::namespaces::KINDS;
 use crate::readback::{layer, status_line};
 use crate::report::Order;
@@ -35,8 +35,8 @@ pub struct Parts {
     pub init: Option<Init>,
     /// Host paths that it was given.
     pub places: Places,
-    /// Fires when the kernel is about to kill for memory.
-    pub oom: Option<OwnedFd>,
+    /// Fires when memory is short.
+    pub alarm: Option<Alarm>,
 }
 
 impl Parts {
@@ -81,12 +81,11 @@ pub fn provision(
     parts.places = places;
     watch.lap("tree");
     let leaf = parts.leaf.insert(host.hierarchies.make_leaf(serial)?);
-    parts.oom = Some(leaf.watch_oom().at(Step::OomEvents)?);
+    parts.alarm = leaf.memory.alarm().at(Step::OomEvents)?;
     watch.lap("leaf");
     let workspace = parts.workspace.insert(Workspace::make(uid)?);
     watch.lap("workspace");
-    let doors = leaf.doors().at(Step::LeafEnter)?;
-    let init = parts.init.insert(clone_init(&root, workspace, &doors)?);
+    let init = parts.init.insert(clone_init(&root, workspace, leaf)?);
     workspace.mount = None;
     watch.lap("clone");
     idmap::map(init.pid, uid)?;
@@ -104,13 +103,17 @@ fn make_root(plan: &SandboxPlan, host: &Host, uid: u32) -> Result<(OwnedFd, Plac
     Ok((root, places))
 }
 
-fn clone_init(root: &OwnedFd, workspace: &Workspace, doors: &[OwnedFd]) -> Result<Init, Failure> {
+fn clone_init(root: &OwnedFd, workspace: &Workspace, leaf: &Leaf) -> Result<Init, Failure> {
+    let doors = leaf.doors().at(Step::LeafEnter)?;
     let (ours, theirs) = channel::pair().at(Step::InitChannel)?;
     let mount = workspace.mount.as_ref().ok_or(Failure::new(Step::Request, libc::EALREADY))?;
-    match sys::clone3(NAMESPACES).at(Step::CloneInit)? {
-        Cloned::Child => {
-            init::live(&Inherited { socket: theirs.as_fd(), root: root.as_fd(), workspace: mount.as_fd(), doors })
-        }
+    match sys::clone3(NAMESPACES, leaf.birthplace()).at(Step::CloneInit)? {
+        Cloned::Child => init::live(&Inherited {
+            socket: theirs.as_fd(),
+            root: root.as_fd(),
+            workspace: mount.as_fd(),
+            doors: &doors,
+        }),
         Cloned::Parent { child, pidfd } => Ok(Init { pid: child, pidfd, socket: Some(ours) }),
     }
 }
@@ -126,7 +129,13 @@ pub fn layers(parts: &Parts, uid: u32, host: &Host) -> Result<Vec<Layer>, Failur
     parts.places.check(pid)?;
     let mut layers: Vec<Layer> = KINDS.iter().map(|(_, name)| layer(name, None)).collect();
     layers.extend([layer("uid", Some(uid.to_string())), layer("readonly-root", None), layer("workspace-quota", None)]);
-    layers.extend(["cgroup-memory", "cgroup-pids", "cgroup-cpu"].map(|name| layer(name, Some("v1".to_owned()))));
+    let leaf = parts.leaf()?;
+    let kept = [
+        ("cgroup-memory", leaf.memory.kept_by()),
+        ("cgroup-pids", leaf.tasks.kept_by()),
+        ("cgroup-cpu", leaf.cpu.kept_by()),
+    ];
+    layers.extend(kept.iter().filter_map(|(name, by)| Some(layer(name, Some((*by)?.to_owned())))));
     Ok(layers)
 }
 

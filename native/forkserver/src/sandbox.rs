@@ -201,15 +201,13 @@ impl Sandbox {
         }
     }
 
-    /// The kernel is about to kill for memory in the leaf.
-    pub fn on_oom(&mut self, out: &mut Outgoing) {
-        let mut count = [0; 8];
-        if let Some(oom) = &self.parts.oom {
-            // Only to clear it: what counts is in the leaf.
-            let _ = rustix::io::read(oom, &mut count);
-        }
-        if let Some(exec) = &mut self.exec {
-            exec.expect_oom_kill();
+    /// Memory is short in the leaf.
+    pub fn on_alarm(&mut self, out: &mut Outgoing) {
+        if let Some(alarm) = &self.parts.alarm {
+            alarm.clear();
+            if let Some(exec) = self.exec.as_mut().filter(|_| alarm.is_early) {
+                exec.expect_oom_kill();
+            }
         }
         let looked = self.look();
         self.settle(looked, out);

@@ -45,7 +45,7 @@ enum Source {
     Timer,
     Report(u64),
     InitDeath(u64),
-    Oom(u64),
+    Alarm(u64),
 }
 
 /// Serves one library until it goes away; `Err` says what was wrong with it, or with us.
@@ -144,15 +144,15 @@ impl Server {
             fds.push(PollFd::new(&self.control, interest));
         }
         for (id, sandbox) in &self.sandboxes {
-            let (init, oom) = (sandbox.parts().init.as_ref(), sandbox.parts().oom.as_ref());
+            let (init, alarm) = (sandbox.parts().init.as_ref(), sandbox.parts().alarm.as_ref());
             let watched = [
-                (Source::Report(*id), init.and_then(|init| init.socket.as_ref())),
-                (Source::InitDeath(*id), init.map(|init| &init.pidfd)),
-                (Source::Oom(*id), oom),
+                (Source::Report(*id), init.and_then(|init| init.socket.as_ref()), PollFlags::IN),
+                (Source::InitDeath(*id), init.map(|init| &init.pidfd), PollFlags::IN),
+                (Source::Alarm(*id), alarm.map(|alarm| &alarm.fd), alarm.map_or(PollFlags::empty(), |it| it.interest)),
             ];
-            for (source, fd) in watched.into_iter().filter_map(|(source, fd)| Some((source, fd?))) {
+            for (source, fd, interest) in watched.into_iter().filter_map(|(source, fd, to)| Some((source, fd?, to))) {
                 sources.push(source);
-                fds.push(PollFd::new(fd, PollFlags::IN));
+                fds.push(PollFd::new(fd, interest));
             }
         }
         match poll(&mut fds, None) {
@@ -179,9 +179,9 @@ impl Server {
                     sandbox.on_init_death(&self.host, &mut self.buffer, out);
                 }
             }
-            Source::Oom(id) => {
+            Source::Alarm(id) => {
                 if let Some(sandbox) = self.sandboxes.get_mut(&id) {
-                    sandbox.on_oom(out);
+                    sandbox.on_alarm(out);
                 }
             }
         }

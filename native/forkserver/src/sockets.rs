@@ -1,12 +1,12 @@
-//! Memory that the sockets of a private network hold, which a v1 leaf's memory limit doesn't see: bounded apart.
+//! Memory that the sockets of a private network hold, as far as a leaf's memory limit doesn't see it: bounded apart.
 //!
-//! What TCP and UDP keep in their queues is charged to a counter of its own (`memory.kmem.tcp`), and only once that has a limit. UDP
-//! then drops what is too much. TCP goes beyond: whatever the limit, each connection may send once (some 70 KiB were measured). And
-//! what a socket holds back before it sends (`MSG_MORE`, up to 64 KiB) is charged nowhere. So two things more are looked at while a
-//! program runs: the counter, and how many sockets there are.
+//! On v1, what TCP and UDP keep in their queues is charged to a counter of its own (`memory.kmem.tcp`), and only once that has a limit.
+//! UDP then drops what is too much. TCP goes beyond: whatever the limit, each connection may send once (some 70 KiB were measured). (On
+//! v2 it is memory like any other.) And what a socket holds back before it sends (`MSG_MORE`, up to 64 KiB) is charged nowhere. So two
+//! things more are looked at while a program runs: the counter, and how many sockets there are.
 
 use crate::clock::boottime;
-use crate::leaf::{Controller, Leaf};
+use crate::leaf::Leaf;
 use crate::step::{At, Failure, Step};
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -17,12 +17,8 @@ const SHARE: u64 = 4;
 const MOST: u64 = 64 << 20;
 /// What a socket may hold without being charged for it: one datagram.
 const UNCHARGED: u64 = 64 << 10;
-const PAGE: u64 = 4096;
 /// How soon to look again, ns: little can be copied in that time.
 const LOOK: u64 = 10_000_000;
-const LIMIT: &str = "memory.kmem.tcp.limit_in_bytes";
-const USAGE: &str = "memory.kmem.tcp.usage_in_bytes";
-const PEAK: &str = "memory.kmem.tcp.max_usage_in_bytes";
 
 /// The bound on one sandbox's sockets.
 pub struct Sockets {
@@ -35,17 +31,13 @@ impl Sockets {
     pub fn limit(leaf: &Leaf, memory_bytes: u64) -> Result<Sockets, Failure> {
         let bytes = (memory_bytes / SHARE).min(MOST);
         // Refusals begin at half of it; in the other half is what TCP takes all the same.
-        let refused = bytes / 2 / PAGE * PAGE;
-        leaf.write(Controller::Memory, LIMIT, &refused.to_string()).at(Step::SocketMemory)?;
-        if leaf.number(Controller::Memory, LIMIT).at(Step::SocketMemory)? != refused {
-            return Err(Failure::new(Step::SocketMemory, libc::ERANGE));
-        }
+        leaf.memory.limit_sockets(bytes / 2).at(Step::SocketMemory)?;
         Ok(Sockets { bytes, next_look: 0 })
     }
 
     /// A program begins; what was before is not its doing.
     pub fn begin(&self, leaf: &Leaf) -> Result<(), Failure> {
-        leaf.write(Controller::Memory, PEAK, "0").at(Step::Evidence)
+        leaf.memory.forget_sockets_peak().at(Step::Evidence)
     }
 
     pub fn next_look(&self) -> u64 {
@@ -59,13 +51,13 @@ impl Sockets {
             return Ok(false);
         }
         self.next_look = now + LOOK;
-        let charged = leaf.number(Controller::Memory, USAGE).at(Step::Evidence)?;
+        let charged = leaf.memory.sockets().at(Step::Evidence)?;
         Ok(charged > self.bytes || count(init).at(Step::Evidence)? > self.bytes / UNCHARGED)
     }
 
     /// Was there ever more than allowed since the program began?
     pub fn peaked(&self, leaf: &Leaf) -> Result<bool, Failure> {
-        Ok(leaf.number(Controller::Memory, PEAK).at(Step::Evidence)? > self.bytes)
+        Ok(leaf.memory.sockets_peak().at(Step::Evidence)? > self.bytes)
     }
 }
 

@@ -86,7 +86,7 @@ pub fn enter_pid_namespace(control: OwnedFd) -> Result<OwnedFd, Failure> {
     let worker = pidfd_open(parent()?, PidfdFlags::empty()).at(Step::PidNamespace)?;
     // SAFETY: a new pid namespace concerns children only; no descriptors or memory are unshared.
     unsafe { unshare_unsafe(UnshareFlags::NEWPID) }.at(Step::PidNamespace)?;
-    match sys::clone3(0).at(Step::PidNamespace)? {
+    match sys::clone3(0, None).at(Step::PidNamespace)? {
         sys::Cloned::Child => {
             drop(worker);
             // The signal is the parent's death, and the parent is another pid namespace: PID 1 or not, it kills.

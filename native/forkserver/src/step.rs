@@ -35,6 +35,7 @@ pub enum Step {
     HostPathCheck,
     // provision
     Leaf,
+    Controllers,
     LeafEnter,
     OomScore,
     OomEvents,
@@ -152,19 +153,22 @@ impl Step {
                 "this file system can't be mounted with its owner's id as the job's: needs Linux 5.12 for ext4 and xfs, 5.15 for btrfs, 6.3 for tmpfs"
             }
             Step::Leaf | Step::LeafEnter => {
-                "the cgroup v1 hierarchies memory, pids, cpu and cpuacct must be mounted and writable"
+                "the worker must be able to make directories and move its own processes there (systemd: Delegate=yes)"
+            }
+            Step::Controllers => {
+                "the cgroup must hand down memory, pids and cpu, and hold no process itself (systemd: Delegate=yes)"
             }
             Step::CloneInit | Step::UidMap | Step::GidMap => {
                 "check user.max_user_namespaces and the other user.max_*_namespaces, and that user namespaces are enabled"
             }
             Step::MountProc => "the worker's own /proc must not be masked: a new one could reveal more and is refused",
             Step::MemoryLimit => {
-                "needs memory.limit_in_bytes and memory.memsw.limit_in_bytes (boot with swapaccount=1)"
+                "needs the memory controller, and that it counts swap (boot with swapaccount=1, and without cgroup_disable=memory)"
             }
             Step::SocketMemory => {
                 "a private loopback needs memory.kmem.tcp.limit_in_bytes: a kernel with CONFIG_MEMCG_KMEM, without cgroup.memory=nosocket"
             }
-            Step::PidsLimit | Step::CpuLimit => "the controller must be compiled in and its hierarchy writable",
+            Step::PidsLimit | Step::CpuLimit => "needs the controller, in a hierarchy that this worker may write to",
             Step::Rlimits => "openFiles must not be above this worker's own hard limit (ulimit -Hn)",
             Step::Landlock => "needs a kernel with Landlock enabled (lsm=…,landlock)",
             Step::Seccomp => "the compiled filter was refused: a defect of ours, or a kernel without seccomp filters",

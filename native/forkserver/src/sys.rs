@@ -4,7 +4,7 @@ use forkserver::wire::ExitStatus;
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::ffi::{CStr, c_char, c_int, c_long};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 fn check(result: c_long) -> Result<c_long, Errno> {
     if result < 0 {
@@ -16,6 +16,8 @@ fn check(result: c_long) -> Result<c_long, Errno> {
 
 /// `CLONE_CLEAR_SIGHAND` (libc's constant overflows its type).
 const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+/// `CLONE_INTO_CGROUP` (likewise).
+const INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// Who one is after [`clone3`].
 pub enum Cloned {
@@ -23,14 +25,18 @@ pub enum Cloned {
     Child,
 }
 
-/// `clone3` without shared memory: a fork with namespaces, a pidfd, and all signal handlers reset.
+/// `clone3` without shared memory: a fork with namespaces, a pidfd, and all signal handlers reset; born in `cgroup` (v2), if given.
 ///
 /// Only to be called from a single-threaded process: the child is a full copy and may do what it likes.
-pub fn clone3(namespaces: c_int) -> Result<Cloned, Errno> {
+pub fn clone3(namespaces: c_int, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned, Errno> {
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is a valid `clone_args`.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = namespaces as u64 | libc::CLONE_PIDFD as u64 | CLEAR_SIGHAND;
+    if let Some(cgroup) = cgroup {
+        args.flags |= INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
     args.pidfd = &raw mut pidfd as u64;
     args.exit_signal = libc::SIGCHLD as u64;
     // SAFETY: `args` outlives the call and its `pidfd` points to a live variable; without CLONE_VM the child has its own copy of everything.

@@ -84,7 +84,7 @@ pub struct HostPlan {
     /// First host uid of the block leased by this instance; slot n runs as `first_uid + n`. The same number is its gid.
     pub first_uid: u32,
     pub uid_count: u32,
-    /// Mount points of the v1 hierarchies and this process' own path in each.
+    /// The hierarchies in which every sandbox gets a leaf. A controller that none of them has sets no limit: then no job starts.
     pub cgroups: Vec<CgroupHierarchy>,
     /// Root file systems, staged once and cloned for each sandbox.
     pub roots: Vec<RootPlan>,
@@ -145,10 +145,19 @@ pub enum PathRule {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CgroupHierarchy {
-    /// `memory`, `pids`, `cpu` or `cpuacct`. Where two share a hierarchy (`cpu,cpuacct`), both are listed with the same directory.
-    pub controller: String,
-    /// Absolute directory below which `bullpen/INSTANCE/SERIAL` leaves are made.
+    pub version: CgroupVersion,
+    /// Those of `memory`, `pids`, `cpu` and (v1 only) `cpuacct` that it keeps for us. A v2 hierarchy without any still kills a
+    /// leaf at once.
+    pub controllers: Vec<String>,
+    /// Absolute directory below which `bullpen/INSTANCE/SERIAL` leaves are made. On v2 no process is in it, unless it is the root.
     pub directory: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CgroupVersion {
+    V1,
+    V2,
 }
 
 /// One root file system as data: what is visible, nothing else is.
@@ -296,7 +305,8 @@ pub struct Evidence {
     /// Time that others kept the main thread waiting for a CPU since it was executed: less what its own job's processes used, and less
     /// the throttling that its own CPU limit asks for. Rather too little than too much.
     pub cpu_wait_us: u64,
-    pub memory_peak_bytes: u64,
+    /// `None` where the kernel doesn't keep it, or can't tell this step's from an earlier one's of the sandbox.
+    pub memory_peak_bytes: Option<u64>,
     pub processes_peak: u64,
     pub oom_kills: u64,
     /// `pids.events` `max`: how often a fork or clone was refused.

@@ -74,7 +74,7 @@ fn memory_above_the_limit_kills() {
     let evidence = ran.evidence();
     assert_eq!(evidence.cause, Cause::Memory, "{evidence:?}");
     assert!(evidence.oom_kills > 0);
-    assert!(evidence.memory_peak_bytes > 28 * MIB && evidence.memory_peak_bytes <= 32 * MIB, "{evidence:?}");
+    assert!((Some(28 * MIB)..=Some(32 * MIB)).contains(&evidence.memory_peak_bytes), "{evidence:?}");
     assert_eq!(ran.stdout, "");
 }
 
@@ -201,11 +201,16 @@ fn evidence_of_a_step_is_its_own() {
     let sandbox = server.claimed_with(ClaimLimits { processes: 16, ..limits() });
     let bomb = "my @p; for (1..30) { my $p = fork; last unless defined $p; if (!$p) { sleep 100 } } $x = 'a' x (32 << 20); do { ($user, $system) = times } while $user + $system < 0.1";
     let first = sandbox.run(0, false, &perl(bomb)).exited(0).clone();
-    assert!(first.forks_refused > 0 && first.processes_peak == 16 && first.memory_peak_bytes > 32 * MIB, "{first:?}");
+    assert!(
+        first.forks_refused > 0 && first.processes_peak == 16 && first.memory_peak_bytes > Some(32 * MIB),
+        "{first:?}"
+    );
     let second = sandbox.run(1, true, &shell("exit 0")).exited(0).clone();
     assert_eq!((second.forks_refused, second.oom_kills), (0, 0));
     assert!(
-        second.memory_peak_bytes < 16 * MIB && second.cpu_time_us < 50_000 && second.processes_peak <= 2,
+        second.memory_peak_bytes.is_none_or(|peak| peak < 16 * MIB)
+            && second.cpu_time_us < 50_000
+            && second.processes_peak <= 2,
         "{second:?}"
     );
     sandbox.deprovision();

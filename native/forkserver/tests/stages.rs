@@ -2,12 +2,16 @@
 
 mod harness;
 
-use harness::{Forkserver, exec};
+use harness::{Forkserver, Kind, exec, kinds};
 use std::collections::BTreeMap;
 
 #[test]
 fn every_stage_of_a_life_is_measured() {
-    let mut server = Forkserver::start();
+    kinds().iter().for_each(measure);
+}
+
+fn measure(kind: &Kind) {
+    let mut server = Forkserver::start_with(kind);
     let mut laps: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     let count: usize = std::env::var("STAGES_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(3);
     for _ in 0..count {
@@ -29,6 +33,6 @@ fn every_stage_of_a_life_is_measured() {
     }
     for (stage, mut us) in laps {
         us.sort_unstable();
-        println!("{stage:12} p50 {:6} p90 {:6} us", us[us.len() / 2], us[us.len() * 9 / 10]);
+        println!("{:6} {stage:12} p50 {:6} p90 {:6} us", kind.name, us[us.len() / 2], us[us.len() * 9 / 10]);
     }
 }

@@ -21,7 +21,7 @@ impl Sandbox {
         }
     }
 
-    /// Kills init; the kernel kills the rest of the pid namespace with it.
+    /// Kills everybody: all in the leaf at once where the kernel can; and init, with which the kernel kills its pid namespace.
     pub(super) fn die(&mut self) -> Result<(), Failure> {
         if self.is_ending() {
             return Ok(());
@@ -33,6 +33,7 @@ impl Sandbox {
             return Ok(());
         };
         self.state = State::Dying;
+        self.parts.leaf()?.kill().at(Step::Quarantine)?;
         match pidfd_send_signal(&init.pidfd, Signal::KILL) {
             // Dead already: its pidfd says so too.
             Ok(()) | Err(Errno::SRCH) => Ok(()),
@@ -61,13 +62,13 @@ impl Sandbox {
     }
 
     pub(super) fn finish(&mut self, host: &Host, out: &mut Outgoing) {
-        let members = self.parts.leaf.as_ref().map_or(Ok(Vec::new()), |leaf| leaf.members().at(Step::Evidence));
-        match members {
-            Ok(members) if !members.is_empty() => {
+        let emptied = self.parts.leaf.as_ref().map_or(Ok(true), |leaf| leaf.is_empty().at(Step::Evidence));
+        match emptied {
+            Ok(false) => {
                 self.retry = Some(after(RETRY));
                 return;
             }
-            Ok(_) => {}
+            Ok(true) => {}
             Err(failure) => self.settle(Err(failure), out),
         }
         (self.state, self.deadline) = (State::Dead, None);
@@ -93,7 +94,7 @@ impl Sandbox {
     pub(super) fn remove(&mut self, host: &Host, out: &mut Outgoing) {
         (self.state, self.deadline) = (State::Removing, Some(after(DEATH_PATIENCE)));
         self.watch.restart();
-        (self.parts.workspace, self.parts.oom) = (None, None);
+        (self.parts.workspace, self.parts.alarm) = (None, None);
         self.try_remove(host, out);
     }
 

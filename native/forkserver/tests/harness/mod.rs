@@ -33,10 +33,16 @@ pub struct Forkserver {
     pub first_uid: u32,
     pub landlock_abi: u32,
     next_sandbox: u64,
+    cgroups: Vec<CgroupHierarchy>,
     stage: tempfile::TempDir,
 }
 
 impl Forkserver {
+    /// Starts it with one of the ways in which this host keeps cgroups.
+    pub fn start_with(kind: &Kind) -> Forkserver {
+        Forkserver::start_planned(|plan| plan.cgroups.clone_from(&kind.hierarchies))
+    }
+
     pub fn start() -> Forkserver {
         Forkserver::start_planned(|_| {})
     }
@@ -62,10 +68,12 @@ impl Forkserver {
             first_uid,
             landlock_abi: 0,
             next_sandbox: 1,
+            cgroups: hierarchies(),
             stage,
         };
         let mut host = server.host_plan();
         change(&mut host);
+        server.cgroups.clone_from(&host.cgroups);
         server.send(&Request::Hello { version: VERSION, host }, &[]);
         match server.receive() {
             (Event::Ready { version, landlock_abi }, _) => {
@@ -83,7 +91,7 @@ impl Forkserver {
             stage_dir: self.stage.path().to_str().expect("UTF-8").to_owned(),
             first_uid: self.first_uid,
             uid_count: UIDS,
-            cgroups: hierarchies(),
+            cgroups: self.cgroups.clone(),
             roots: vec![debian()],
             host_roots: Vec::new(),
         }
@@ -165,7 +173,7 @@ impl Forkserver {
 
     /// Directories of this instance's leaves in all hierarchies.
     pub fn leaf_houses(&self) -> Vec<PathBuf> {
-        hierarchies().iter().map(|it| Path::new(&it.directory).join("bullpen").join(&self.instance)).collect()
+        self.cgroups.iter().map(|it| Path::new(&it.directory).join("bullpen").join(&self.instance)).collect()
     }
 
     /// Closes the control socket and waits for the end.
