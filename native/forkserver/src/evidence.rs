@@ -22,7 +22,7 @@ pub struct Counted {
     pub forks_refused: u64,
     /// Most memory at once, if the kernel tells this exec's from an earlier one's.
     pub memory_peak: Option<u64>,
-    /// Most tasks at once, if this exec reached a new maximum of its sandbox.
+    /// Most tasks at once, likewise.
     pub processes_peak: Option<u64>,
 }
 
@@ -73,9 +73,4 @@ impl Baseline {
                 .map(|peak| peak.saturating_sub(OWN_TASKS)),
         })
     }
-}
-
-/// Tasks of the job that live now.
-pub fn tasks_now(leaf: &Leaf) -> Result<u64, Failure> {
-    Ok(leaf.tasks.now().at(Step::Evidence)?.saturating_sub(OWN_TASKS))
 }

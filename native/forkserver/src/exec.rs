@@ -1,7 +1,7 @@
 //! One program in a sandbox, from its order to its evidence: its limits in time, and why it ended.
 
 use crate::clock::boottime;
-use crate::evidence::{Baseline, tasks_now};
+use crate::evidence::Baseline;
 use crate::leaf::Leaf;
 use crate::readback::{Scheduled, scheduled, unless_gone};
 use crate::report::Executing;
@@ -40,7 +40,6 @@ pub struct Exec {
     wait: u64,
     disk_full: bool,
     inodes_full: bool,
-    processes_seen: u64,
     /// The kernel was about to kill for memory: when to look next whether it has, and until when.
     oom_watch: Option<(u64, u64)>,
 }
@@ -64,7 +63,6 @@ impl Exec {
             wait: 0,
             disk_full: false,
             inodes_full: false,
-            processes_seen: 1,
             oom_watch: None,
         })
     }
@@ -159,7 +157,6 @@ impl Exec {
         // It can't get there sooner than with all the CPUs that it may use.
         let soonest = (self.asked.cpu - used) as f64 / cpus;
         started.next_check = now.saturating_add((soonest as u64).max(MIN_CPU_CHECK));
-        self.processes_seen = self.processes_seen.max(tasks_now(leaf)?);
         Ok(None)
     }
 
@@ -180,7 +177,7 @@ impl Exec {
             cpu_time_us: counted.cpu / 1000,
             cpu_wait_us: self.wait / 1000,
             memory_peak_bytes: counted.memory_peak,
-            processes_peak: counted.processes_peak.unwrap_or(self.processes_seen).max(1),
+            processes_peak: counted.processes_peak.map(|peak| peak.max(1)),
             oom_kills: counted.oom_kills,
             forks_refused: counted.forks_refused,
             disk_full: self.disk_full,

@@ -307,7 +307,8 @@ pub struct Evidence {
     pub cpu_wait_us: u64,
     /// `None` where the kernel doesn't keep it, or can't tell this step's from an earlier one's of the sandbox.
     pub memory_peak_bytes: Option<u64>,
-    pub processes_peak: u64,
+    /// Likewise.
+    pub processes_peak: Option<u64>,
     pub oom_kills: u64,
     /// `pids.events` `max`: how often a fork or clone was refused.
     pub forks_refused: u64,

@@ -132,6 +132,19 @@ fn a_leaf_is_never_used_again() {
 }
 
 #[test]
+fn peaks_are_told_where_the_kernel_keeps_them() {
+    on_every_kind(|kind| {
+        let mut server = Forkserver::start_with(kind);
+        let sandbox = server.claimed();
+        let leaves = directories(sandbox.server);
+        let kept = |file: &str| leaves.iter().any(|leaf| std::path::Path::new(leaf).join(file).exists());
+        let (memory, tasks) = (kept("memory.peak") || kept("memory.max_usage_in_bytes"), kept("pids.peak"));
+        let evidence = sandbox.run_last(exec(&["true"])).exited(0).clone();
+        assert_eq!((evidence.memory_peak_bytes.is_some(), evidence.processes_peak), (memory, tasks.then_some(1)));
+    });
+}
+
+#[test]
 fn evidence_of_a_later_step_is_its_own_or_none() {
     on_every_kind(|kind| {
         let mut server = Forkserver::start_with(kind);

@@ -110,8 +110,8 @@ fn killing_the_worker_kills_everything_within_two_seconds() {
     let sandbox = server.claimed();
     let _streams = sandbox.start(0, true, &perl("fork; fork; sleep 1000"));
     assert!(matches!(sandbox.server.receive().0, Event::Started { .. }));
-    let pids: Vec<String> = members(&server);
-    assert!(pids.len() >= 5, "{pids:?}");
+    let expected = 5 * server.leaf_houses().len();
+    eventually(Duration::from_secs(5), "init and four processes", || members(&server).len() == expected);
     server.process.kill().expect("kill");
     let start = Instant::now();
     eventually(Duration::from_secs(2), "all dead", || members(&server).is_empty());
@@ -221,7 +221,7 @@ fn several_sandboxes_run_at_once() {
     let provision = |server: &mut Forkserver| {
         let sandbox = server.claimed();
         let (id, root) = (sandbox.id, sandbox.root.try_clone().expect("dup"));
-        let _streams = sandbox.start(0, true, &shell("sleep 0.4; exit 7"));
+        let _streams = sandbox.start(0, true, &shell("sleep 2; exit 7"));
         (id, root)
     };
     let start = Instant::now();
@@ -242,7 +242,7 @@ fn several_sandboxes_run_at_once() {
     }
     ended.sort_unstable();
     assert_eq!(ended, ids);
-    assert!(start.elapsed() < Duration::from_millis(2000), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "one after the other: {:?}", start.elapsed());
 }
 
 #[test]

@@ -11,6 +11,11 @@ use std::process::{Child, Command};
 
 const MIB: u64 = 1 << 20;
 
+/// So many processes at once, as far as this kernel keeps it.
+fn is_peak(ran: &harness::Ran, processes: u64) -> bool {
+    ran.evidence().processes_peak.is_none_or(|peak| peak == processes)
+}
+
 #[test]
 fn the_wall_limit_kills_a_sleeper() {
     let mut server = Forkserver::start();
@@ -42,7 +47,7 @@ fn cpu_of_all_processes_counts() {
     let evidence = server.claimed_with(ClaimLimits { cpu_millis: 2000, ..limits() }).run_last(ask).evidence().clone();
     assert_eq!(evidence.cause, Cause::CpuTime);
     assert!((200_000..270_000).contains(&evidence.cpu_time_us), "{evidence:?}");
-    assert_eq!(evidence.processes_peak, 4);
+    assert!(evidence.processes_peak.is_none_or(|peak| peak == 4), "{evidence:?}");
 }
 
 #[test]
@@ -142,10 +147,10 @@ fn exactly_as_many_processes_as_allowed() {
     let evidence = |ran: &harness::Ran| ran.exited(0).clone();
     let ran = server.claimed_with(ClaimLimits { processes: 8, ..limits() }).run_last(perl(script));
     assert_eq!(ran.stdout, "8");
-    assert_eq!((evidence(&ran).processes_peak, evidence(&ran).forks_refused > 0), (8, true), "{:?}", ran.end);
+    assert!(is_peak(&ran, 8) && evidence(&ran).forks_refused > 0, "{:?}", ran.end);
     let ran = server.claimed_with(ClaimLimits { processes: 20, ..limits() }).run_last(perl(script));
     assert_eq!(ran.stdout, "20");
-    assert_eq!((evidence(&ran).processes_peak, evidence(&ran).forks_refused), (20, 0));
+    assert!(is_peak(&ran, 20) && evidence(&ran).forks_refused == 0, "{:?}", ran.end);
 }
 
 #[test]
@@ -156,7 +161,7 @@ fn a_fork_bomb_is_stopped_and_cleaned_up() {
     let ran = server.claimed_with(ClaimLimits { processes: 32, ..limits() }).run_last(ask);
     let evidence = ran.evidence();
     assert_eq!(evidence.cause, Cause::WallTime);
-    assert!(evidence.forks_refused > 0 && evidence.processes_peak == 32, "{evidence:?}");
+    assert!(evidence.forks_refused > 0 && is_peak(&ran, 32), "{evidence:?}");
     // And the next sandbox works.
     server.run(&["true"]).exited(0);
 }
@@ -169,7 +174,8 @@ fn threads_are_processes() {
     }
     let script = "import threading,time\nfor i in range(3): threading.Thread(target=time.sleep,args=(.05,)).start()";
     let ran = server.claimed().run_last(harness::exec(&["/usr/bin/python3", "-c", script]));
-    assert_eq!(ran.exited(0).processes_peak, 4);
+    ran.exited(0);
+    assert!(is_peak(&ran, 4), "{:?}", ran.end);
 }
 
 #[test]
@@ -202,7 +208,9 @@ fn evidence_of_a_step_is_its_own() {
     let bomb = "my @p; for (1..30) { my $p = fork; last unless defined $p; if (!$p) { sleep 100 } } $x = 'a' x (32 << 20); do { ($user, $system) = times } while $user + $system < 0.1";
     let first = sandbox.run(0, false, &perl(bomb)).exited(0).clone();
     assert!(
-        first.forks_refused > 0 && first.processes_peak == 16 && first.memory_peak_bytes > Some(32 * MIB),
+        first.forks_refused > 0
+            && first.processes_peak.is_none_or(|peak| peak == 16)
+            && first.memory_peak_bytes > Some(32 * MIB),
         "{first:?}"
     );
     let second = sandbox.run(1, true, &shell("exit 0")).exited(0).clone();
@@ -210,7 +218,7 @@ fn evidence_of_a_step_is_its_own() {
     assert!(
         second.memory_peak_bytes.is_none_or(|peak| peak < 16 * MIB)
             && second.cpu_time_us < 50_000
-            && second.processes_peak <= 2,
+            && second.processes_peak.is_none_or(|peak| peak <= 2),
         "{second:?}"
     );
     sandbox.deprovision();

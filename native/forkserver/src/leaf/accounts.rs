@@ -18,7 +18,10 @@ pub trait Memory {
     fn peak(&self) -> Result<Option<u64>, Errno>;
     /// Tells when there is something to look at.
     fn alarm(&self) -> Result<Option<Alarm>, Errno>;
-    /// Gives back what is still charged when everybody is gone: it would keep the kernel's half of the leaf alive.
+    /// Bytes of the host's files that were first read here. When everybody is gone they are all that is left, and they keep the
+    /// kernel's half of a removed leaf alive for as long as they stay in memory.
+    fn residue(&self) -> Result<u64, Errno>;
+    /// Drops the residue from memory: whoever reads those files next reads them from the disk.
     fn release(&self) -> Result<(), Errno>;
 
     /// Limits what sockets hold. By default they are part of the rest, and so is their limit.
@@ -45,7 +48,6 @@ pub trait Tasks {
     fn refused(&self) -> Result<u64, Errno>;
     /// Most at once; `None` where the kernel doesn't keep it.
     fn peak(&self) -> Result<Option<u64>, Errno>;
-    fn now(&self) -> Result<u64, Errno>;
 }
 
 /// CPU time. Everything in nanoseconds.
@@ -109,6 +111,10 @@ impl Memory for Unkept {
         Err(UNKEPT)
     }
 
+    fn residue(&self) -> Result<u64, Errno> {
+        Ok(0)
+    }
+
     fn release(&self) -> Result<(), Errno> {
         Ok(())
     }
@@ -128,10 +134,6 @@ impl Tasks for Unkept {
     }
 
     fn peak(&self) -> Result<Option<u64>, Errno> {
-        Err(UNKEPT)
-    }
-
-    fn now(&self) -> Result<u64, Errno> {
         Err(UNKEPT)
     }
 }

@@ -76,6 +76,12 @@ impl Directory {
         field(&self.read(file)?, key).ok_or(Errno::BADMSG)
     }
 
+    /// The sum of the numbers behind `keys`; all of them must be there.
+    pub fn sum(&self, file: &str, keys: &[&str]) -> Result<u64, Errno> {
+        let text = self.read(file)?;
+        keys.iter().try_fold(0, |sum, key| Ok(sum + field(&text, key).ok_or(Errno::BADMSG)?))
+    }
+
     /// The processes in it, by the forkserver's numbers (0: one that it can't see).
     pub fn members(&self) -> Result<Vec<i32>, Errno> {
         self.read("cgroup.procs")?.lines().map(|line| line.parse().map_err(|_| Errno::BADMSG)).collect()

@@ -3,6 +3,7 @@
 use super::Leaf;
 use super::accounts::{Cpu, Memory, Tasks, Unkept};
 use super::directory::Directory;
+use super::husks::Husks;
 use super::v1::{V1Cpu, V1Memory, V1Tasks};
 use super::v2::{V2Cpu, V2Memory, V2Tasks};
 use crate::step::{At, Failure, Step};
@@ -17,6 +18,7 @@ const HOUSE: &str = "bullpen";
 pub struct Hierarchies {
     instance: String,
     places: Vec<Place>,
+    husks: Husks,
 }
 
 struct Place {
@@ -29,7 +31,7 @@ struct Place {
 impl Hierarchies {
     /// Opens them, making this instance's directory in each. On failure nothing is left behind.
     pub fn open(plan: &HostPlan) -> Result<Hierarchies, Failure> {
-        let mut hierarchies = Hierarchies { instance: plan.instance.clone(), places: Vec::new() };
+        let mut hierarchies = Hierarchies { instance: plan.instance.clone(), places: Vec::new(), husks: Husks::new() };
         for hierarchy in &plan.cgroups {
             match Place::open(hierarchy, &plan.instance) {
                 Ok(place) => hierarchies.places.push(place),
@@ -88,6 +90,11 @@ impl Hierarchies {
         };
         let (v1, v2) = (of(CgroupVersion::V1).collect(), of(CgroupVersion::V2).next());
         Leaf { name, directories, v1, v2, memory, tasks, cpu }
+    }
+
+    /// Says that nobody will enter a leaf any more, so that the kernel can forget it when it is removed.
+    pub fn give_up_leaf(&self, leaf: &Leaf) -> Result<(), Errno> {
+        if leaf.memory.residue()? > 0 && !self.husks.may_leave() { leaf.memory.release() } else { Ok(()) }
     }
 
     /// Removes a leaf; `EBUSY` for a moment after its last process died.

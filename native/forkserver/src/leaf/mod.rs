@@ -7,6 +7,7 @@
 mod accounts;
 mod directory;
 mod house;
+mod husks;
 mod v1;
 mod v2;
 

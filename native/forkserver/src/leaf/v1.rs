@@ -49,8 +49,12 @@ impl Memory for V1Memory {
         Ok(Some(Alarm { fd: event, interest: PollFlags::IN, is_early: true }))
     }
 
+    fn residue(&self) -> Result<u64, Errno> {
+        self.0.sum("memory.stat", &["active_file", "inactive_file"])
+    }
+
     fn release(&self) -> Result<(), Errno> {
-        Ok(())
+        self.0.write("memory.force_empty", "0")
     }
 
     fn limit_sockets(&self, bytes: u64) -> Result<(), Errno> {
@@ -87,10 +91,6 @@ impl Tasks for V1Tasks {
 
     fn peak(&self) -> Result<Option<u64>, Errno> {
         self.0.number_if_there("pids.peak")
-    }
-
-    fn now(&self) -> Result<u64, Errno> {
-        self.0.number("pids.current")
     }
 }
 

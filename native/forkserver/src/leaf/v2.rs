@@ -75,8 +75,16 @@ impl Memory for V2Memory {
         Ok(Some(alarm))
     }
 
+    fn residue(&self) -> Result<u64, Errno> {
+        self.directory.sum("memory.stat", &["active_file", "inactive_file"])
+    }
+
+    /// Since Linux 5.19; by then the kernel drops what it can of that many bytes, and says so when it was less.
     fn release(&self) -> Result<(), Errno> {
-        Ok(())
+        match self.directory.write("memory.reclaim", &self.residue()?.to_string()) {
+            Err(Errno::NOENT | Errno::AGAIN) => Ok(()),
+            result => result,
+        }
     }
 }
 
@@ -103,10 +111,6 @@ impl Tasks for V2Tasks {
 
     fn peak(&self) -> Result<Option<u64>, Errno> {
         self.0.number_if_there("pids.peak")
-    }
-
-    fn now(&self) -> Result<u64, Errno> {
-        self.0.number("pids.current")
     }
 }
 

@@ -95,6 +95,10 @@ impl Sandbox {
         (self.state, self.deadline) = (State::Removing, Some(after(DEATH_PATIENCE)));
         self.watch.restart();
         (self.parts.workspace, self.parts.alarm) = (None, None);
+        if let Some(leaf) = &self.parts.leaf {
+            // It is only about what the kernel remembers: the leaf goes all the same.
+            let _ = host.hierarchies.give_up_leaf(leaf);
+        }
         self.try_remove(host, out);
     }
 
