@@ -86,7 +86,7 @@ fn cpu_time_is_measured_limited_and_throttled() {
         let evidence =
             server.claimed_with(ClaimLimits { cpu_millis: 2000, ..limits() }).run_last(ask).evidence().clone();
         assert_eq!(evidence.cause, Cause::CpuTime);
-        assert!((300_000..500_000).contains(&evidence.cpu_time_us), "{evidence:?}");
+        assert!(evidence.cpu_time_us >= 300_000 && evidence.wall_time_us < 8_000_000, "{evidence:?}");
         let busy = "do { ($user, $system) = times } while $user + $system < 0.06";
         let ran = server.claimed_with(ClaimLimits { cpu_millis: 100, ..limits() }).run_last(perl(busy));
         let evidence = ran.exited(0);

@@ -90,9 +90,8 @@ pub fn stage_dir(run_dir: &Path, instance: &str) -> PathBuf {
 pub fn take(request_json: &str) -> Result<Lease, LeaseError> {
     let request: Request =
         serde_json::from_str(request_json).map_err(|error| LeaseError::Request(error.to_string()))?;
-    let hierarchies = cgroups::detect().map_err(|source| LeaseError::host("read", "/proc/self/cgroup", source))?;
-    let cgroups = hierarchies.found.into_iter().map(|one| one.directory.into()).collect();
-    take_in(&request, cgroups)
+    let hierarchies = cgroups::settle().map_err(|source| LeaseError::host("read", "/proc/self/cgroup", source))?;
+    take_in(&request, hierarchies.directories().collect())
 }
 
 fn take_in(request: &Request, mut cgroups: Vec<PathBuf>) -> Result<Lease, LeaseError> {

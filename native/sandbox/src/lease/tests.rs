@@ -39,7 +39,12 @@ struct Leftover {
 
 impl Leftover {
     fn plant(instance: &str, test: &str) -> Leftover {
-        let hierarchy = cgroups::detect().unwrap().found.into_iter().find(|one| one.controller == "pids").unwrap();
+        let hierarchy = cgroups::settle()
+            .unwrap()
+            .found
+            .into_iter()
+            .find(|one| one.controllers.iter().any(|has| has == "pids"))
+            .unwrap();
         let place = PathBuf::from(hierarchy.directory).join(format!("janitor-{}-{test}", std::process::id()));
         let leaf = place.join("bullpen").join(instance).join("7");
         fs::create_dir_all(&leaf).unwrap();

@@ -72,8 +72,8 @@ pub struct Usage {
     pub wall_time_us: u64,
     pub cpu_time_us: u64,
     pub cpu_wait_us: u64,
-    pub memory_peak_bytes: u64,
-    pub processes_peak: u64,
+    pub memory_peak_bytes: Option<u64>,
+    pub processes_peak: Option<u64>,
 }
 
 /// What held, and under which policy.
@@ -142,7 +142,8 @@ impl Artifact {
 impl Usage {
     /// What a step used; nothing, if its program never began.
     pub fn of(evidence: Option<&Evidence>) -> Usage {
-        evidence.map_or_else(Usage::default, |evidence| Usage {
+        let nothing = Usage { memory_peak_bytes: Some(0), processes_peak: Some(0), ..Usage::default() };
+        evidence.map_or(nothing, |evidence| Usage {
             wall_time_us: evidence.wall_time_us,
             cpu_time_us: evidence.cpu_time_us,
             cpu_wait_us: evidence.cpu_wait_us,

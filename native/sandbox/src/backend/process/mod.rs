@@ -65,9 +65,9 @@ struct Starts {
 }
 
 impl Process {
-    /// Looks at the host's control groups; starts nothing yet.
+    /// Settles in the host's control groups; starts nothing yet.
     pub fn open(settings: Settings) -> std::io::Result<Process> {
-        let hierarchies = cgroups::detect()?;
+        let hierarchies = cgroups::settle()?;
         Ok(Process { settings, hierarchies, serial: AtomicU64::new(1), starts: Mutex::default() })
     }
 

@@ -21,7 +21,7 @@ use crate::policy::layers::{self, ProbedLayer};
 const TRIES: u32 = 4;
 const ROOT_REMEDY: &str =
     "run the worker as root on a Linux 5.15 or later kernel, outside of a container that drops CAP_SYS_ADMIN";
-const CGROUP_REMEDY: &str = "supported now: hosts with the cgroup v1 controllers memory, pids, cpu and cpuacct (boot with systemd.unified_cgroup_hierarchy=0)";
+const CGROUP_REMEDY: &str = "run the worker as root, or in a cgroup v2 group that was delegated to its user with memory, pids and cpu (systemd: Delegate=yes)";
 
 /// What was seen of a program in a sandbox.
 struct Seen {
@@ -167,7 +167,7 @@ impl Seen {
             "readonly-root" => !self.mount_options("/").split(',').any(|option| option == "ro"),
             "cgroup-memory" => !self.is_in_leaf("memory", instance),
             "cgroup-pids" => !self.is_in_leaf("pids", instance),
-            "cgroup-cpu" => !self.is_in_leaf("cpu", instance) || !self.is_in_leaf("cpuacct", instance),
+            "cgroup-cpu" => !self.is_in_leaf("cpu", instance),
             _ => namespace_of(layer).is_some_and(|kind| !self.posture.own_namespaces.iter().any(|own| own == kind)),
         };
         wrong.then(|| "applied, but the kernel shows the program without it".to_owned())
@@ -184,12 +184,12 @@ impl Seen {
         all_leased(self.status("Uid")) && all_leased(self.status("Gid")) && self.status("Groups").is_empty()
     }
 
+    /// In the v1 hierarchy of a controller; where there is none, in v2.
     fn is_in_leaf(&self, controller: &str, instance: &str) -> bool {
-        self.posture.cgroup.lines().any(|line| {
-            let mut fields = line.splitn(3, ':').skip(1);
-            let (controllers, path) = (fields.next().unwrap_or(""), fields.next().unwrap_or(""));
-            controllers.split(',').any(|one| one == controller) && path.contains(&format!("/bullpen/{instance}/"))
-        })
+        let lines = || self.posture.cgroup.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
+        let v1 = lines().find(|(controllers, _)| controllers.split(',').any(|one| one == controller));
+        let place = v1.or_else(|| lines().find(|(controllers, _)| controllers.is_empty()));
+        place.is_some_and(|(_, path)| path.contains(&format!("/bullpen/{instance}/")))
     }
 
     /// Options of the topmost mount at a place.
@@ -269,6 +269,14 @@ mod tests {
             broken(|s| s.posture.cgroup = s.posture.cgroup.replace("pids:/bullpen/w-1/", "pids:/other/")),
             ["cgroup-pids"]
         );
+    }
+
+    #[test]
+    fn on_v2_all_is_in_one_leaf() {
+        let v2 = |cgroup: &'static str| broken(move |seen| seen.posture.cgroup = cgroup.to_owned());
+        assert_eq!(v2("0::/x/bullpen/w-1/5\n"), Vec::<&str>::new());
+        assert_eq!(v2("0::/x/worker\n"), ["cgroup-memory", "cgroup-pids", "cgroup-cpu"]);
+        assert_eq!(v2("8:pids:/other\n0::/x/bullpen/w-1/5\n"), ["cgroup-pids"]);
     }
 
     #[test]
