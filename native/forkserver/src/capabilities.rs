@@ -18,12 +18,16 @@ const FORKSERVER: CapabilitySet = CapabilitySet::SYS_ADMIN // namespaces and mou
     .union(CapabilitySet::SYS_PTRACE) // reading a non-dumpable init's /proc entries
     .union(CapabilitySet::SETPCAP); // shrinking the bounding set to this list
 
+/// Where we are root by mapping a user's id, mapping that id again is mapping a root, which takes one more.
+const MAP_ROOT: CapabilitySet = CapabilitySet::SETFCAP;
+
 /// Reduces this process and all descendants to [`FORKSERVER`]. (A new user namespace gives its first process a full set, valid
 /// inside it only.)
-pub fn keep_for_forkserver() -> Result<(), Errno> {
-    drop_bounding_set_except(FORKSERVER)?;
+pub fn keep_for_forkserver(is_user_mapped_to_root: bool) -> Result<(), Errno> {
+    let needed = if is_user_mapped_to_root { FORKSERVER | MAP_ROOT } else { FORKSERVER };
+    drop_bounding_set_except(needed)?;
     clear_ambient_capability_set()?;
-    let kept = capabilities(None)?.permitted & FORKSERVER;
+    let kept = capabilities(None)?.permitted & needed;
     set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })?;
     // The sealed copy is not executed again, and programs get none: what is missing shows in the step that needs it.
     Ok(())

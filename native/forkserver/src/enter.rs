@@ -17,11 +17,12 @@ use rustix::system::sethostname;
 use rustix::thread::{UnshareFlags, set_thread_res_gid, set_thread_res_uid, unshare_unsafe};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// How many more namespaces of each kind may be made in the sandbox: one user and one mount namespace are still to come
-/// ([`lock_mounts`]); then none, `ENOSPC`. (A detached mount counts as a mount namespace: earlier, this would refuse our own.)
+/// How many namespaces of each kind a user may have in the sandbox: one user and one mount namespace are still to come
+/// ([`lock_mounts`]). The mount namespace that is there counts too, where whoever cloned it has the sandbox's own id. (And so does a
+/// detached mount: earlier, this would refuse our own.)
 const NAMESPACE_LIMITS: [(&str, &str); 8] = [
     ("user", "1"),
-    ("mnt", "1"),
+    ("mnt", "2"),
     ("cgroup", "0"),
     ("pid", "0"),
     ("net", "0"),
@@ -29,6 +30,8 @@ const NAMESPACE_LIMITS: [(&str, &str); 8] = [
     ("uts", "0"),
     ("time", "0"),
 ];
+/// And in the nested ones no more at all: `ENOSPC`.
+const NESTED_LIMITS: [(&str, &str); 2] = [("user", "0"), ("mnt", "0")];
 const HOST_NAME: &[u8] = b"bullpen";
 
 /// What the forkserver prepared for this sandbox.
@@ -61,8 +64,10 @@ pub fn enter(materials: Materials) -> Result<Vec<Stage>, Failure> {
     // SAFETY: no descriptors or memory are unshared.
     unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.at(Step::CgroupNamespace)?;
     watch.lap("init-pivot");
-    limit_namespaces(&old_proc)?;
-    lock_mounts(old_proc)?;
+    limit_namespaces(&old_proc, &NAMESPACE_LIMITS)?;
+    lock_mounts(&old_proc)?;
+    limit_namespaces(&old_proc, &NESTED_LIMITS)?;
+    drop(old_proc);
     check_locked()?;
     watch.lap("init-lock");
     Ok(watch.take())
@@ -101,8 +106,9 @@ impl OldProc {
     }
 }
 
-fn limit_namespaces(proc: &OldProc) -> Result<(), Failure> {
-    for (kind, count) in NAMESPACE_LIMITS {
+/// In the user namespace that this process is in by now.
+fn limit_namespaces(proc: &OldProc, limits: &[(&str, &str)]) -> Result<(), Failure> {
+    for &(kind, count) in limits {
         write_at(&proc.limits, &format!("max_{kind}_namespaces"), count)
             .map_err(|errno| Failure::new(Step::NamespaceLimits, errno.raw_os_error()).about(kind))?;
     }
@@ -151,7 +157,7 @@ fn pivot() -> Result<(), Failure> {
 }
 
 /// A nested user namespace with a copy of the mounts: what came from the outer one can't be remounted or taken off in it.
-fn lock_mounts(proc: OldProc) -> Result<(), Failure> {
+fn lock_mounts(proc: &OldProc) -> Result<(), Failure> {
     set_dumpable_behavior(DumpableBehavior::Dumpable).at(Step::LockMounts)?;
     // SAFETY: no descriptors or memory are unshared.
     unsafe { unshare_unsafe(UnshareFlags::NEWUSER | UnshareFlags::NEWNS) }.at(Step::LockMounts)?;

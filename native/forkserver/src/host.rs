@@ -1,6 +1,7 @@
 //! What holds for all sandboxes of this forkserver.
 
 use crate::hostpaths::HostRoots;
+use crate::ids::{Ids, Supply};
 use crate::leaf::Hierarchies;
 use crate::namespaces::Namespaces;
 use crate::stage::Roots;
@@ -13,6 +14,7 @@ pub struct Host {
     pub roots: Roots,
     pub host_roots: HostRoots,
     pub namespaces: Namespaces,
+    ids: Supply,
     /// CPUs that may be used at once.
     pub cpus: f64,
 }
@@ -26,17 +28,20 @@ impl Host {
         let cpus = std::thread::available_parallelism().at(Step::HostPlan)?.get() as f64;
         let roots = Roots::stage(&plan)?;
         let host_roots = HostRoots::open(&plan.host_roots)?;
+        let ids = Supply::of(&plan)?;
         let namespaces = Namespaces::own().at(Step::CheckNamespaces)?;
         // Last: what it makes outlives this process unless it is taken away again.
-        Ok(Host { hierarchies: Hierarchies::open(&plan)?, roots, host_roots, namespaces, cpus, plan })
+        Ok(Host { hierarchies: Hierarchies::open(&plan)?, roots, host_roots, namespaces, ids, cpus, plan })
     }
 
-    /// The slot's own uid and gid on this host.
-    pub fn uid(&self, plan: &SandboxPlan) -> Result<u32, Failure> {
-        if plan.slot >= self.plan.uid_count {
-            return Err(Failure::new(Step::Request, libc::EUSERS).about("slot"));
-        }
-        Ok(self.plan.first_uid + plan.slot)
+    /// The slot's uid and gid.
+    pub fn ids(&self, plan: &SandboxPlan) -> Result<Ids, Failure> {
+        self.ids.of_slot(plan.slot).ok_or_else(|| Failure::new(Step::Request, libc::EUSERS).about("slot"))
+    }
+
+    /// Does the operator accept `by` in place of `layer`?
+    pub fn accepts(&self, layer: &str, by: &str) -> bool {
+        self.plan.substitutes.iter().any(|one| one.layer == layer && one.by == by)
     }
 }
 
@@ -72,6 +77,7 @@ mod tests {
             cgroups: Vec::new(),
             roots: Vec::new(),
             host_roots: Vec::new(),
+            substitutes: Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The one id that exists inside a sandbox.
 
+use crate::ids::Ids;
 use crate::step::{At, Failure, Step};
 use crate::sys::{self, Cloned};
 use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, waitpid};
@@ -10,12 +11,11 @@ use std::os::fd::OwnedFd;
 /// Uid and gid of everything inside.
 pub const INSIDE: u32 = 1000;
 
-/// Maps [`INSIDE`] to the slot's own host id, in the user namespace of `init`.
-pub fn map(init: Pid, outside: u32) -> Result<(), Failure> {
-    let line = format!("{INSIDE} {outside} 1");
+/// Maps [`INSIDE`] to the slot's ids, in the user namespace of `init`.
+pub fn map(init: Pid, ids: Ids) -> Result<(), Failure> {
     let process = format!("/proc/{}", init.as_raw_nonzero());
-    fs::write(format!("{process}/uid_map"), &line).at(Step::UidMap)?;
-    fs::write(format!("{process}/gid_map"), &line).at(Step::GidMap)
+    fs::write(format!("{process}/uid_map"), format!("{INSIDE} {} 1", ids.uid)).at(Step::UidMap)?;
+    fs::write(format!("{process}/gid_map"), format!("{INSIDE} {} 1", ids.gid)).at(Step::GidMap)
 }
 
 /// A user namespace in which `owner` (uid and gid) is `slot` outside, and nobody else is anybody: what a mount needs to show the

@@ -3,7 +3,7 @@
 //! # Theory of operation
 //!
 //! The worker's addon starts this program with a control socket and nothing else; it is not for people. It goes on from a sealed
-//! copy of itself in memory, gives up its groups and most capabilities, and splits in two: a *shim*, which only waits, and the
+//! copy of itself in memory (started by an ordinary user: as root of a user namespace, `ids.rs`), gives up its groups and most capabilities, and splits in two: a *shim*, which only waits, and the
 //! *forkserver*, PID 1 of its own pid namespace. Whatever ends the forkserver ends everything below it; whatever ends the worker ends
 //! the forkserver (`start.rs`).
 //!
@@ -26,6 +26,7 @@ mod exec;
 mod host;
 mod hostpaths;
 mod idmap;
+mod ids;
 mod init;
 mod landlock;
 mod leaf;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let control = start::control_socket()?;
+    ids::become_root_of_own_namespace()?;
     start::run_from_sealed_copy()?;
     start::settle(&control)?;
     let control = start::enter_pid_namespace(control)?;

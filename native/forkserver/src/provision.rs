@@ -5,6 +5,7 @@ use crate::clock::Stopwatch;
 use crate::host::Host;
 use crate::hostpaths::{self, Given, Places, Unmade};
 use crate::idmap;
+use crate::ids::Ids;
 use crate::init::{self, Inherited};
 use crate::leaf::{Alarm, Leaf};
 use crate::namespaces::KINDS;
@@ -26,6 +27,9 @@ const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNET
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWUTS;
+
+/// The substitute for an id of one's own: the user's.
+const SHARED: &str = "shared";
 
 /// What a sandbox is made of. A field is there as soon as it was made, so that a failure halfway leaves nothing behind.
 #[derive(Default)]
@@ -75,31 +79,31 @@ pub fn provision(
     host: &Host,
     watch: &mut Stopwatch,
 ) -> Result<(), Unmade> {
-    let uid = host.uid(plan)?;
-    let (root, places) = make_root(plan, host, uid)?;
+    let ids = host.ids(plan)?;
+    let (root, places) = make_root(plan, host, ids)?;
     let writable = places.writable();
     parts.places = places;
     watch.lap("tree");
     let leaf = parts.leaf.insert(host.hierarchies.make_leaf(serial)?);
     parts.alarm = leaf.memory.alarm().at(Step::OomEvents)?;
     watch.lap("leaf");
-    let workspace = parts.workspace.insert(Workspace::make(uid)?);
+    let workspace = parts.workspace.insert(Workspace::make(ids)?);
     watch.lap("workspace");
     let init = parts.init.insert(clone_init(&root, workspace, leaf)?);
     workspace.mount = None;
     watch.lap("clone");
-    idmap::map(init.pid, uid)?;
+    idmap::map(init.pid, ids)?;
     watch.lap("maps");
     idmap::offer_to_oom_killer(init.pid).at(Step::OomScore)?;
     Ok(init.order(&Order::Enter { loopback: plan.loopback, writable }, &[])?)
 }
 
 /// The shared root, or one of its own for a sandbox with host paths.
-fn make_root(plan: &SandboxPlan, host: &Host, uid: u32) -> Result<(OwnedFd, Places), Unmade> {
+fn make_root(plan: &SandboxPlan, host: &Host, ids: Ids) -> Result<(OwnedFd, Places), Unmade> {
     if plan.paths.is_empty() {
         return Ok((host.roots.clone_root(&plan.root)?, Places::default()));
     }
-    let Given { root, places } = hostpaths::give(plan, &host.roots, &host.host_roots, uid)?;
+    let Given { root, places } = hostpaths::give(plan, &host.roots, &host.host_roots, ids.uid)?;
     Ok((root, places))
 }
 
@@ -119,16 +123,17 @@ fn clone_init(root: &OwnedFd, workspace: &Workspace, leaf: &Leaf) -> Result<Init
 }
 
 /// The layers that a sandbox has once init is ready, each looked up from outside.
-pub fn layers(parts: &Parts, uid: u32, host: &Host) -> Result<Vec<Layer>, Failure> {
+pub fn layers(parts: &Parts, ids: Ids, host: &Host) -> Result<Vec<Layer>, Failure> {
     let pid = parts.init()?.pid.as_raw_nonzero().get();
     let apart = host.namespaces.apart(pid).at(Step::CheckNamespaces)?;
     if let Some((kind, _)) = KINDS.iter().find(|(kind, _)| !apart.contains(kind)) {
         return Err(Failure::new(Step::CheckNamespaces, libc::EPROTO).about(*kind));
     }
-    check_ids(pid, uid)?;
+    check_ids(pid, ids)?;
     parts.places.check(pid)?;
     let mut layers: Vec<Layer> = KINDS.iter().map(|(_, name)| layer(name, None)).collect();
-    layers.extend([layer("uid", Some(uid.to_string())), layer("readonly-root", None), layer("workspace-quota", None)]);
+    layers.extend(uid_layer(ids, host));
+    layers.extend([layer("readonly-root", None), layer("workspace-quota", None)]);
     let leaf = parts.leaf()?;
     let kept = [
         ("cgroup-memory", leaf.memory.kept_by()),
@@ -139,12 +144,20 @@ pub fn layers(parts: &Parts, uid: u32, host: &Host) -> Result<Vec<Layer>, Failur
     Ok(layers)
 }
 
-/// All four uids and gids are the slot's, and there is no other group.
-fn check_ids(pid: i32, uid: u32) -> Result<(), Failure> {
+/// An id that others have too is no layer, unless the operator takes it for one.
+fn uid_layer(ids: Ids, host: &Host) -> Option<Layer> {
+    if ids.own {
+        return Some(layer("uid", Some(ids.host_uid.to_string())));
+    }
+    host.accepts("uid", SHARED).then(|| layer("uid", Some(SHARED.to_owned())))
+}
+
+/// All four uids and gids are the slot's, and there is no other group; but with a user's own id their groups come along.
+fn check_ids(pid: i32, ids: Ids) -> Result<(), Failure> {
     let status = read_to_string(format!("/proc/{pid}/status")).at(Step::SwitchIds)?;
-    let all_four = [uid.to_string(), uid.to_string(), uid.to_string(), uid.to_string()].join("\t");
+    let all_four = |id: u32| [id.to_string(), id.to_string(), id.to_string(), id.to_string()].join("\t");
     let held = |key, expected: &str| status_line(&status, key).is_some_and(|value| value == expected);
-    if held("Uid", &all_four) && held("Gid", &all_four) && held("Groups", "") {
+    if held("Uid", &all_four(ids.uid)) && held("Gid", &all_four(ids.gid)) && (!ids.own || held("Groups", "")) {
         Ok(())
     } else {
         Err(Failure::new(Step::SwitchIds, libc::EPROTO))

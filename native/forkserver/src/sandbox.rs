@@ -18,6 +18,7 @@ use crate::clock::{Stopwatch, after, boottime};
 use crate::exec::{Asked, Exec};
 use crate::host::Host;
 use crate::hostpaths::{Refusal, Unmade};
+use crate::ids::Ids;
 use crate::limits;
 use crate::provision::{self, Parts};
 use crate::report::Order;
@@ -54,7 +55,8 @@ pub type Outgoing = Vec<(Event, Vec<OwnedFd>)>;
 pub struct Sandbox {
     id: u64,
     slot: u32,
-    uid: u32,
+    /// Not known until the plan was looked at.
+    ids: Option<Ids>,
     state: State,
     parts: Parts,
     exec: Option<Exec>,
@@ -80,7 +82,7 @@ impl Sandbox {
         let mut sandbox = Sandbox {
             id,
             slot: plan.slot,
-            uid: 0,
+            ids: None,
             state: State::Building,
             parts: Parts::default(),
             exec: None,
@@ -93,7 +95,7 @@ impl Sandbox {
             unwanted: false,
             watch: Stopwatch::start(),
         };
-        sandbox.uid = host.uid(plan).unwrap_or_default();
+        sandbox.ids = host.ids(plan).ok();
         match provision::provision(&mut sandbox.parts, id, plan, host, &mut sandbox.watch) {
             Ok(()) => {}
             Err(Unmade::Failed(failure)) => sandbox.settle(Err(failure), out),
@@ -140,7 +142,7 @@ impl Sandbox {
             return Err(Failure::new(Step::Request, libc::EBADF));
         }
         for fd in stdio {
-            give_pipe(fd, self.uid)?;
+            give_pipe(fd, self.ids()?)?;
         }
         self.exec = Some(Exec::begin(asked, self.parts.leaf()?)?);
         if let Some(sockets) = &self.sockets {
@@ -236,6 +238,10 @@ impl Sandbox {
         }
     }
 
+    fn ids(&self) -> Result<Ids, Failure> {
+        self.ids.ok_or(Failure::new(Step::Request, libc::EUSERS))
+    }
+
     fn expect(&self, state: State) -> Result<(), Failure> {
         if self.state == state {
             return Ok(());
@@ -253,10 +259,10 @@ impl Sandbox {
 }
 
 /// A pipe that root made can't be opened again by the job (`/dev/stdout`) unless it belongs to the job.
-fn give_pipe(fd: &OwnedFd, id: u32) -> Result<(), Failure> {
+fn give_pipe(fd: &OwnedFd, ids: Ids) -> Result<(), Failure> {
     let stat = fstat(fd).at(Step::ChownPipe)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::Fifo {
         return Ok(());
     }
-    fchown(fd, Some(Uid::from_raw(id)), Some(Gid::from_raw(id))).at(Step::ChownPipe)
+    fchown(fd, Some(Uid::from_raw(ids.uid)), Some(Gid::from_raw(ids.gid))).at(Step::ChownPipe)
 }

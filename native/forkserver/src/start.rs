@@ -1,6 +1,7 @@
 //! From an ordinary program to the forkserver: a sealed copy, no groups, own pid and mount namespaces, few capabilities.
 
 use crate::capabilities;
+use crate::ids;
 use crate::rlimits::CORE;
 use crate::step::{At, Failure, Step};
 use crate::sys::{self, Strings};
@@ -75,7 +76,9 @@ pub fn settle(control: &OwnedFd) -> Result<(), Failure> {
     sys::reset_signals();
     umask(Mode::from_raw_mode(0o022));
     // A dropped slot uid with root's group 0 could read the host's 0640 root:root files.
-    set_thread_groups(&[]).at(Step::ClearGroups)?;
+    if ids::may_drop_groups()? {
+        set_thread_groups(&[]).at(Step::ClearGroups)?;
+    }
     let none = Rlimit { current: Some(CORE), maximum: Some(CORE) };
     setrlimit(Resource::Core, none).at(Step::OwnCapabilities)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::OwnCapabilities)
@@ -142,7 +145,7 @@ pub fn own_mounts() -> Result<(), Failure> {
 
 /// Keeps only the capabilities that making sandboxes needs, and checks that it is alone: forks copy one thread.
 pub fn shed() -> Result<(), Failure> {
-    capabilities::keep_for_forkserver().at(Step::OwnCapabilities)?;
+    capabilities::keep_for_forkserver(ids::is_user_mapped_to_root()?).at(Step::OwnCapabilities)?;
     let tasks = std::fs::read_dir("/proc/self/task").at(Step::SingleThread)?.count();
     if tasks != 1 {
         return Err(Failure::new(Step::SingleThread, libc::EINVAL));

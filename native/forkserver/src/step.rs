@@ -8,6 +8,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     // start
+    OwnUserNamespace,
     SealedCopy,
     ControlSocket,
     ClearGroups,
@@ -94,7 +95,9 @@ impl Step {
     /// The layer (a name of the result's closed set) that can't hold when this step fails.
     pub fn layer(self) -> Option<&'static str> {
         Some(match self {
-            Step::CloneInit | Step::UidMap | Step::GidMap | Step::NamespaceLimits => "user-namespace",
+            Step::OwnUserNamespace | Step::CloneInit | Step::UidMap | Step::GidMap | Step::NamespaceLimits => {
+                "user-namespace"
+            }
             Step::PidNamespace | Step::MountProc | Step::OwnProc => "pid-namespace",
             Step::OwnMounts | Step::PrivateMounts | Step::CheckNamespaces | Step::DetachOldRoot => "mount-namespace",
             Step::StageRoot | Step::StageBind | Step::StageDevice | Step::StageCopy | Step::StageLock => {
@@ -131,6 +134,9 @@ impl Step {
             }
             Step::ControlSocket => {
                 "this program is started by bullpen-worker with its control socket on descriptor 3, not by hand"
+            }
+            Step::OwnUserNamespace => {
+                "unprivileged user namespaces must be enabled (kernel.unprivileged_userns_clone, user.max_user_namespaces, AppArmor's restriction of them); or run the worker as root"
             }
             Step::ClearGroups | Step::PidNamespace | Step::OwnMounts | Step::OwnProc | Step::OwnCapabilities => {
                 "run the worker as root, outside of a container that drops CAP_SYS_ADMIN or masks /proc"

@@ -81,7 +81,8 @@ pub struct HostPlan {
     pub instance: String,
     /// Existing directory, empty, owned by the worker; the forkserver stages root file systems on it inside its own mount namespace.
     pub stage_dir: String,
-    /// First host uid of the block leased by this instance; slot n runs as `first_uid + n`. The same number is its gid.
+    /// First host uid of the block leased by this instance; slot n runs as `first_uid + n`. The same number is its gid. For an ordinary
+    /// user these ids don't exist: then all slots run as that user, and the layer `uid` does not hold.
     pub first_uid: u32,
     pub uid_count: u32,
     /// The hierarchies in which every sandbox gets a leaf. A controller that none of them has sets no limit: then no job starts.
@@ -90,6 +91,16 @@ pub struct HostPlan {
     pub roots: Vec<RootPlan>,
     /// Directories of the host below which a sandbox may be given paths; opened once, at the start.
     pub host_roots: Vec<HostRoot>,
+    /// What the operator accepts in place of layers that don't hold here. A substitute is used only where its layer doesn't hold.
+    pub substitutes: Vec<Substitute>,
+}
+
+/// One thing accepted in place of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Substitute {
+    pub layer: String,
+    pub by: String,
 }
 
 /// A directory of the host below which paths may be granted.

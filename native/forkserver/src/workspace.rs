@@ -2,6 +2,7 @@
 //!
 //! The forkserver (and, by a descriptor, the library) reaches it without a path: the job can't put a link in the way.
 
+use crate::ids::Ids;
 use crate::mounts::{self, WRITABLE};
 use crate::step::{At, Failure, Step};
 use rustix::fs::{Mode, fstatfs, mkdirat};
@@ -27,14 +28,15 @@ pub struct Fullness {
 }
 
 impl Workspace {
-    /// Makes it for a slot's `id` (the host's number, uid and gid alike).
-    pub fn make(id: u32) -> Result<Workspace, Failure> {
-        let (size, inodes, owner) = (EMPTY.0.to_string(), EMPTY.1.to_string(), id.to_string());
-        let options = [("size", &*size), ("nr_inodes", &*inodes), ("uid", &*owner), ("gid", &*owner), ("mode", "0700")];
+    /// Makes it for a slot.
+    pub fn make(ids: Ids) -> Result<Workspace, Failure> {
+        let (size, inodes) = (EMPTY.0.to_string(), EMPTY.1.to_string());
+        let (uid, gid) = (ids.uid.to_string(), ids.gid.to_string());
+        let options = [("size", &*size), ("nr_inodes", &*inodes), ("uid", &*uid), ("gid", &*gid), ("mode", "0700")];
         let mount = mounts::create("tmpfs", &options, WRITABLE).at(Step::Workspace)?;
         let root = mounts::open_root(&mount).at(Step::Workspace)?;
         for (name, mode) in [("work", 0o755), ("tmp", 0o1777), ("shm", 0o1777)] {
-            make_directory(&root, name, mode, id)?;
+            make_directory(&root, name, mode, ids)?;
         }
         Ok(Workspace { mount: Some(mount), root })
     }
@@ -61,10 +63,10 @@ impl Workspace {
     }
 }
 
-fn make_directory(root: impl AsFd, name: &str, mode: u32, id: u32) -> Result<(), Failure> {
+fn make_directory(root: impl AsFd, name: &str, mode: u32, ids: Ids) -> Result<(), Failure> {
     use rustix::fs::{AtFlags, Gid, Uid, chmodat, chownat};
     mkdirat(&root, name, Mode::from_raw_mode(0o700)).at(Step::Workspace)?;
     chmodat(&root, name, Mode::from_raw_mode(mode), AtFlags::empty()).at(Step::Workspace)?;
-    chownat(&root, name, Some(Uid::from_raw(id)), Some(Gid::from_raw(id)), AtFlags::SYMLINK_NOFOLLOW)
+    chownat(&root, name, Some(Uid::from_raw(ids.uid)), Some(Gid::from_raw(ids.gid)), AtFlags::SYMLINK_NOFOLLOW)
         .at(Step::Workspace)
 }

@@ -61,6 +61,11 @@ impl Leaf {
         Ok(members)
     }
 
+    /// Is there any hierarchy at all that knows who is in it?
+    pub fn knows_members(&self) -> bool {
+        !self.directories.is_empty()
+    }
+
     /// Has everybody left, the dying included?
     pub fn is_empty(&self) -> Result<bool, Errno> {
         if let Some(v2) = &self.v2

@@ -81,10 +81,11 @@ impl Sandbox {
     }
 
     fn become_ready(&mut self, host: &Host, out: &mut Outgoing) -> Result<(), Failure> {
-        let layers = provision::layers(&self.parts, self.uid, host)?;
+        let ids = self.ids()?;
+        let layers = provision::layers(&self.parts, ids, host)?;
         let root = self.parts.workspace()?.root.try_clone().at(Step::Workspace)?;
         (self.state, self.deadline) = (State::Ready, None);
-        let (sandbox, uid, gid, stages) = (self.id, self.uid, self.uid, self.watch.take());
+        let (sandbox, uid, gid, stages) = (self.id, ids.host_uid, ids.host_gid, self.watch.take());
         out.push((Event::Provisioned { sandbox, uid, gid, layers, stages }, vec![root]));
         Ok(())
     }
@@ -162,6 +163,9 @@ impl Sandbox {
     /// Before and between programs of a sandbox init is in its leaf, and alone.
     fn check_alone(&self) -> Result<(), Failure> {
         let init = self.parts.init()?.pid.as_raw_nonzero().get();
+        if !self.parts.leaf()?.knows_members() {
+            return Ok(());
+        }
         match self.parts.leaf()?.members().at(Step::Evidence)? {
             members if members == [init] => Ok(()),
             _ => Err(Failure::new(Step::Quarantine, libc::EBUSY)),

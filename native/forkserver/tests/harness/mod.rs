@@ -4,12 +4,15 @@
 mod ask;
 mod host;
 mod ran;
+mod rootless;
 mod socket;
 
 pub use ask::*;
 use forkserver::wire::*;
 pub use host::*;
 pub use ran::*;
+pub use rootless::*;
+use rustix::fs::{Gid, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
 pub use socket::*;
 use std::fs::File;
@@ -94,6 +97,7 @@ impl Forkserver {
             cgroups: self.cgroups.clone(),
             roots: vec![debian()],
             host_roots: Vec::new(),
+            substitutes: Vec::new(),
         }
     }
 
@@ -127,9 +131,9 @@ impl Forkserver {
         self.next_sandbox += 1;
         self.send(&Request::Provision { sandbox: id, plan }, &[]);
         match self.receive() {
-            (Event::Provisioned { uid, layers, stages, .. }, mut fds) => {
+            (Event::Provisioned { uid, gid, layers, stages, .. }, mut fds) => {
                 let sandbox =
-                    Sandbox { server: self, id, uid, layers, stages, root: fds.pop().expect("the workspace") };
+                    Sandbox { server: self, id, uid, gid, layers, stages, root: fds.pop().expect("the workspace") };
                 sandbox.claim(limits());
                 Ok(sandbox)
             }
@@ -148,8 +152,8 @@ impl Forkserver {
         self.send(&Request::Provision { sandbox: id, plan }, &[]);
         match self.receive() {
             (Event::Provisioned { sandbox, uid, gid, layers, stages }, mut fds) => {
-                assert_eq!((sandbox, uid, fds.len()), (id, gid, 1));
-                Sandbox { server: self, id, uid, layers, stages, root: fds.pop().expect("the workspace") }
+                assert_eq!((sandbox, fds.len()), (id, 1));
+                Sandbox { server: self, id, uid, gid, layers, stages, root: fds.pop().expect("the workspace") }
             }
             (other, _) => panic!("not provisioned: {other:?}"),
         }
@@ -191,6 +195,7 @@ pub struct Sandbox<'a> {
     pub server: &'a Forkserver,
     pub id: u64,
     pub uid: u32,
+    pub gid: u32,
     pub layers: Vec<Layer>,
     pub stages: Vec<Stage>,
     pub root: OwnedFd,
@@ -207,10 +212,11 @@ impl Sandbox<'_> {
 
     /// A file in the job's working directory, owned by the slot.
     pub fn put(&self, name: &str, bytes: &[u8]) {
-        use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, openat};
+        use rustix::fs::{Mode, OFlags, fchown, openat};
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-        let file = openat(&self.root, format!("work/{name}"), flags, Mode::from_raw_mode(0o755)).expect("create");
-        fchown(&file, Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.uid))).expect("chown");
+        let create = || openat(&self.root, format!("work/{name}"), flags, Mode::from_raw_mode(0o755)).expect("create");
+        let file = as_owner_of_files(self.uid, create);
+        fchown(&file, Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid))).expect("chown");
         File::from(file).write_all(bytes).expect("write");
     }
 
@@ -221,6 +227,12 @@ impl Sandbox<'_> {
         let (stdout_reader, stdout) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
         let (stderr_reader, stderr) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
         drop(stdin_writer);
+        if self.uid == USER {
+            // An ordinary user's worker makes its own pipes; this one is root.
+            for pipe in [&stdin, &stdout, &stderr] {
+                rustix::fs::fchown(pipe, Some(Uid::from_raw(USER)), Some(Gid::from_raw(USER))).expect("chown");
+            }
+        }
         let request = Request::Exec {
             sandbox: self.id,
             step,
