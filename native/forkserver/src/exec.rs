@@ -156,7 +156,8 @@ impl Exec {
         }
         // It can't get there sooner than with all the CPUs that it may use.
         let soonest = (self.asked.cpu - used) as f64 / cpus;
-        started.next_check = now.saturating_add((soonest as u64).max(MIN_CPU_CHECK));
+        let next = (soonest as u64).max(MIN_CPU_CHECK).min(leaf.memory.look_every().unwrap_or(u64::MAX));
+        started.next_check = now.saturating_add(next);
         Ok(None)
     }
 

@@ -7,7 +7,7 @@ use crate::channel::{self, Received};
 use crate::clock::{Stopwatch, boottime};
 use crate::enter::{Materials, enter};
 use crate::leaf;
-use crate::payload::{self, Stdio};
+use crate::payload::{self, Bounds, Stdio};
 use crate::report::{Executing, Order, Report, Word};
 use crate::step::{At, Failure, Step};
 use crate::sys::{self, Cloned};
@@ -90,7 +90,7 @@ impl Init {
                     self.writable = writable;
                     self.build(loopback)
                 }
-                Ok(Received::Message(Order::Run, fds)) => self.run(fds),
+                Ok(Received::Message(Order::Run { tasks }, fds)) => self.run(fds, tasks),
                 Ok(Received::Message(Order::Clear, _)) => self.clear(),
                 Ok(Received::Nothing) => Ok(()),
                 Ok(Received::End | Received::Malformed) | Err(_) => return 0,
@@ -117,7 +117,7 @@ impl Init {
     }
 
     /// Runs one program to its end.
-    fn run(&mut self, fds: Vec<OwnedFd>) -> Result<(), Failure> {
+    fn run(&mut self, fds: Vec<OwnedFd>, tasks: Option<u64>) -> Result<(), Failure> {
         let Ok([spec, stdin, stdout, stderr]) = <[OwnedFd; 4]>::try_from(fds) else {
             return Err(Failure::new(Step::Request, libc::EBADF));
         };
@@ -125,7 +125,7 @@ impl Init {
         let (words, pen) = pipe_with(PipeFlags::CLOEXEC).at(Step::ForkPayload)?;
         let stdio = Stdio { stdin, stdout, stderr };
         let (child, pidfd) = match sys::clone3(0, None).at(Step::ForkPayload)? {
-            Cloned::Child => payload::become_program(spec, stdio, pen, &self.writable),
+            Cloned::Child => payload::become_program(spec, stdio, pen, &Bounds { writable: &self.writable, tasks }),
             Cloned::Parent { child, pidfd } => (child, pidfd),
         };
         drop((spec, stdio, pen));

@@ -43,8 +43,16 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Becomes the program, or tells init why not. It may write to the host paths in `writable`, as far as their mounts allow. Never returns.
-pub fn become_program(spec: OwnedFd, stdio: Stdio, pen: OwnedFd, writable: &[String]) -> ! {
+/// What is this sandbox's own of its programs' confinement.
+pub struct Bounds<'a> {
+    /// Host paths that they may write to, as far as their mounts allow.
+    pub writable: &'a [String],
+    /// Tasks that their user may have, where no cgroup counts them.
+    pub tasks: Option<u64>,
+}
+
+/// Becomes the program, or tells init why not. Never returns.
+pub fn become_program(spec: OwnedFd, stdio: Stdio, pen: OwnedFd, bounds: &Bounds<'_>) -> ! {
     // By number from here on; the owners of the old numbers must not close them again.
     let (spec, stdio, pen) = (ManuallyDrop::new(spec), ManuallyDrop::new(stdio), ManuallyDrop::new(pen));
     let (pen, arranged) = match arrange_descriptors(&spec, &stdio, &pen) {
@@ -53,7 +61,7 @@ pub fn become_program(spec: OwnedFd, stdio: Stdio, pen: OwnedFd, writable: &[Str
         Err(errno) => (pen, Err(errno).at(Step::Stdio)),
     };
     let stop = catch_unwind(AssertUnwindSafe(|| match arranged {
-        Ok(()) => prepare_and_execute(&pen, writable).unwrap_or_else(|stop| stop),
+        Ok(()) => prepare_and_execute(&pen, bounds).unwrap_or_else(|stop| stop),
         Err(failure) => Stop::Ours(failure),
     }));
     let word = match stop {
@@ -74,7 +82,7 @@ fn arrange_descriptors(spec: &OwnedFd, stdio: &Stdio, pen: &OwnedFd) -> Result<(
 }
 
 /// Returns only with the reason why exec failed.
-fn prepare_and_execute(pen: &OwnedFd, writable: &[String]) -> Result<Stop, Stop> {
+fn prepare_and_execute(pen: &OwnedFd, bounds: &Bounds<'_>) -> Result<Stop, Stop> {
     fcntl_setfd(pen, FdFlags::CLOEXEC).at(Step::Stdio)?;
     // SAFETY: placed there by `arrange_descriptors`, with no other owner.
     let program = Program::read(unsafe { OwnedFd::from_raw_fd(SPEC) })?;
@@ -82,9 +90,10 @@ fn prepare_and_execute(pen: &OwnedFd, writable: &[String]) -> Result<Stop, Stop>
     chdir(&*program.cwd).map_err(Stop::Guest)?;
     umask(Mode::from_raw_mode(0o022));
     rlimits::apply(program.open_files, program.file_size_bytes).at(Step::Rlimits)?;
+    bounds.tasks.map_or(Ok(()), rlimits::limit_tasks).at(Step::PidsLimit)?;
     capabilities::drop_all().at(Step::Capabilities)?;
     set_no_new_privs(true).at(Step::NoNewPrivs)?;
-    let landlock_abi = landlock::restrict(program.deny_tcp, writable)?;
+    let landlock_abi = landlock::restrict(program.deny_tcp, bounds.writable)?;
     let scheduled = own_scheduled().at(Step::Evidence)?;
     let executing = Executing { at: boottime(), cpu: own_cpu_time(), scheduled };
     say(pen, &Word::Executing { executing, landlock_abi }).at(Step::ForkPayload)?;

@@ -90,6 +90,7 @@ pub fn provision(
     let workspace = parts.workspace.insert(Workspace::make(ids)?);
     watch.lap("workspace");
     let init = parts.init.insert(clone_init(&root, workspace, leaf)?);
+    leaf.begin(init.pid);
     workspace.mount = None;
     watch.lap("clone");
     idmap::map(init.pid, ids)?;

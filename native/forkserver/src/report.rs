@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 pub enum Order {
     /// The maps are written and init is in its leaf: build the place. `writable`: host paths in it that may be written.
     Enter { loopback: bool, writable: Vec<String> },
-    /// Run one program; carries the `ExecSpec` memfd, stdin, stdout, stderr.
-    Run,
+    /// Run one program; carries the `ExecSpec` memfd, stdin, stdout, stderr. `tasks`: a limit of its own on the tasks of its user.
+    Run { tasks: Option<u64> },
     /// Kill and reap everything but init. Until this comes the program's zombie stays, so that the forkserver can read what the
     /// kernel knows of it.
     Clear,

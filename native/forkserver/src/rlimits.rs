@@ -1,4 +1,4 @@
-//! Limits of a single process. Memory, processes and CPU are the cgroup's: `RLIMIT_AS` and `RLIMIT_NPROC` would only say it worse.
+//! Limits of a single process. Memory, processes and CPU are the cgroup's: `RLIMIT_AS` and `RLIMIT_NPROC` would only say it worse; the latter is used where there is no cgroup for processes.
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -11,6 +11,11 @@ const PENDING_SIGNALS: u64 = 1024;
 /// `core_pattern` names after a `|`, as root and outside of the sandbox; with exactly 1 it starts none (`fs/coredump.c`: "cprm.limit
 /// of 1 here as a special value"), and a file of 1 byte is below what it writes.
 pub const CORE: u64 = 1;
+
+/// Tasks that the user may have in its user namespace, which is the sandbox's own: everything in it counts, PID 1 too.
+pub fn limit_tasks(tasks: u64) -> Result<(), Errno> {
+    setrlimit(Resource::Nproc, Rlimit { current: Some(tasks), maximum: Some(tasks) })
+}
 
 pub fn apply(open_files: u64, file_size_bytes: u64) -> Result<(), Errno> {
     let limits = [

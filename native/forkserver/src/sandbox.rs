@@ -144,13 +144,14 @@ impl Sandbox {
         for fd in stdio {
             give_pipe(fd, self.ids()?)?;
         }
+        let order = Order::Run { tasks: self.parts.leaf()?.tasks.rlimit() };
         self.exec = Some(Exec::begin(asked, self.parts.leaf()?)?);
         if let Some(sockets) = &self.sockets {
             sockets.begin(self.parts.leaf()?)?;
         }
         (self.state, self.deadline) = (State::Starting, Some(after(START_PATIENCE)));
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
-        self.parts.init()?.order(&Order::Run, &fds)
+        self.parts.init()?.order(&order, &fds)
     }
 
     /// Ends whatever runs, for the library's reason. Nothing runs: the sandbox is dead all the same.

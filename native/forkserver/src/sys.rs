@@ -222,6 +222,23 @@ pub fn peek_ended_child() -> Result<(Pid, ExitStatus), Errno> {
     Ok((Pid::from_raw(pid).ok_or(Errno::CHILD)?, status))
 }
 
+/// Reaps a child that has ended; the CPU time (ns) of it and of all that it had waited for.
+pub fn reap(child: Pid) -> Result<u64, Errno> {
+    // SAFETY: all-zero is a valid `rusage`, and it outlives the call; a null status is allowed.
+    let (reaped, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        let pid = child.as_raw_nonzero().get();
+        (libc::wait4(pid, std::ptr::null_mut(), libc::WNOHANG, &raw mut usage), usage)
+    };
+    match check(reaped.into())? {
+        0 => Err(Errno::AGAIN),
+        _ => Ok([usage.ru_utime, usage.ru_stime]
+            .iter()
+            .map(|time| time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1000)
+            .sum()),
+    }
+}
+
 /// SIGKILL to everything in this pid namespace but its PID 1, which is who calls.
 pub fn kill_everyone_else() {
     // SAFETY: kill is memory-safe. `ESRCH` (nobody there) is as good as done.

@@ -149,6 +149,7 @@ fn a_part_that_was_not_delegated_is_refused_by_name() {
         uid_count: 16,
         cgroups: plan,
         roots: vec![harness::debian()],
+        host_roots: Vec::new(),
         substitutes: Vec::new(),
     };
     let hello = Request::Hello { version: forkserver::wire::VERSION, host };

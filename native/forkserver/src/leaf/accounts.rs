@@ -23,6 +23,10 @@ pub trait Memory {
     fn residue(&self) -> Result<u64, Errno>;
     /// Drops the residue from memory: whoever reads those files next reads them from the disk.
     fn release(&self) -> Result<(), Errno>;
+    /// Must be asked for kills so often, ns: nobody else looks.
+    fn look_every(&self) -> Option<u64> {
+        None
+    }
 
     /// Limits what sockets hold. By default they are part of the rest, and so is their limit.
     fn limit_sockets(&self, _bytes: u64) -> Result<(), Errno> {
@@ -48,6 +52,10 @@ pub trait Tasks {
     fn refused(&self) -> Result<u64, Errno>;
     /// Most at once; `None` where the kernel doesn't keep it.
     fn peak(&self) -> Result<Option<u64>, Errno>;
+    /// The limit as one that each program has to be started with, where that is how it is kept.
+    fn rlimit(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// CPU time. Everything in nanoseconds.
@@ -58,6 +66,8 @@ pub trait Cpu {
     fn used(&self) -> Result<u64, Errno>;
     /// Time for which the limit itself made it wait.
     fn throttled(&self) -> Result<u64, Errno>;
+    /// Everybody is dead, and the kernel said how much they had used by then.
+    fn ended(&self, _used: u64) {}
 }
 
 /// Becomes ready when memory is short in a leaf.

@@ -4,10 +4,11 @@ use super::Leaf;
 use super::accounts::{Cpu, Memory, Tasks, Unkept};
 use super::directory::Directory;
 use super::husks::Husks;
+use super::polling::{CountedCpu, POLLING, PolledMemory, RLIMIT, RlimitTasks, Tree};
 use super::v1::{V1Cpu, V1Memory, V1Tasks};
 use super::v2::{V2Cpu, V2Memory, V2Tasks};
 use crate::step::{At, Failure, Step};
-use forkserver::wire::{CgroupHierarchy, CgroupVersion, HostPlan};
+use forkserver::wire::{CgroupHierarchy, CgroupVersion, HostPlan, Substitute};
 use rustix::io::Errno;
 use std::rc::Rc;
 
@@ -18,6 +19,7 @@ const HOUSE: &str = "bullpen";
 pub struct Hierarchies {
     instance: String,
     places: Vec<Place>,
+    substitutes: Vec<Substitute>,
     husks: Husks,
 }
 
@@ -31,7 +33,12 @@ struct Place {
 impl Hierarchies {
     /// Opens them, making this instance's directory in each. On failure nothing is left behind.
     pub fn open(plan: &HostPlan) -> Result<Hierarchies, Failure> {
-        let mut hierarchies = Hierarchies { instance: plan.instance.clone(), places: Vec::new(), husks: Husks::new() };
+        let mut hierarchies = Hierarchies {
+            instance: plan.instance.clone(),
+            places: Vec::new(),
+            substitutes: plan.substitutes.clone(),
+            husks: Husks::new(),
+        };
         for hierarchy in &plan.cgroups {
             match Place::open(hierarchy, &plan.instance) {
                 Ok(place) => hierarchies.places.push(place),
@@ -62,7 +69,7 @@ impl Hierarchies {
         Ok(self.furnish(name, directories))
     }
 
-    /// Each resource is kept by the hierarchy that has its controller.
+    /// Each resource is kept by the hierarchy that has its controller, or by what the operator accepts instead.
     fn furnish(&self, name: String, directories: Vec<Rc<Directory>>) -> Leaf {
         let all = || self.places.iter().zip(&directories);
         let of = |version| {
@@ -73,23 +80,31 @@ impl Hierarchies {
                 .find(|(place, _)| place.has(controller))
                 .map(|(place, directory)| (place.plan.version, directory.clone()))
         };
+        let processes = Rc::new(Tree::default());
+        let (v1, v2) = (of(CgroupVersion::V1).collect(), of(CgroupVersion::V2).next());
         let memory: Box<dyn Memory> = match with("memory") {
             Some((CgroupVersion::V1, directory)) => Box::new(V1Memory(directory)),
             Some((CgroupVersion::V2, directory)) => Box::new(V2Memory::new(directory)),
+            None if self.accepts("cgroup-memory", POLLING) => Box::new(PolledMemory::of(processes.clone())),
             None => Box::new(Unkept),
         };
         let tasks: Box<dyn Tasks> = match with("pids") {
             Some((CgroupVersion::V1, directory)) => Box::new(V1Tasks(directory)),
             Some((CgroupVersion::V2, directory)) => Box::new(V2Tasks(directory)),
+            None if self.accepts("cgroup-pids", RLIMIT) => Box::new(RlimitTasks::default()),
             None => Box::new(Unkept),
         };
         let cpu: Box<dyn Cpu> = match (with("cpu"), with("cpuacct")) {
             (Some((CgroupVersion::V2, directory)), _) => Box::new(V2Cpu(directory)),
             (Some((_, limit)), Some((_, usage))) => Box::new(V1Cpu { limit, usage }),
+            _ if self.accepts("cgroup-cpu", POLLING) => Box::new(CountedCpu::of(processes.clone(), v2.clone())),
             _ => Box::new(Unkept),
         };
-        let (v1, v2) = (of(CgroupVersion::V1).collect(), of(CgroupVersion::V2).next());
-        Leaf { name, directories, v1, v2, memory, tasks, cpu }
+        Leaf { name, directories, v1, v2, processes, memory, tasks, cpu }
+    }
+
+    fn accepts(&self, layer: &str, by: &str) -> bool {
+        self.substitutes.iter().any(|one| one.layer == layer && one.by == by)
     }
 
     /// Says that nobody will enter a leaf any more, so that the kernel can forget it when it is removed.

@@ -8,6 +8,7 @@ mod accounts;
 mod directory;
 mod house;
 mod husks;
+mod polling;
 mod v1;
 mod v2;
 
@@ -15,8 +16,10 @@ pub use accounts::{Alarm, Cpu, Memory, Tasks};
 pub use house::Hierarchies;
 
 use self::directory::Directory;
+use self::polling::Tree;
 use rustix::fs::OFlags;
 use rustix::io::{Errno, write};
+use rustix::process::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
@@ -34,12 +37,24 @@ pub struct Leaf {
     v1: Vec<Rc<Directory>>,
     /// The one that a process is born in.
     v2: Option<Rc<Directory>>,
+    processes: Rc<Tree>,
     pub memory: Box<dyn Memory>,
     pub tasks: Box<dyn Tasks>,
     pub cpu: Box<dyn Cpu>,
 }
 
 impl Leaf {
+    /// The sandbox's first process is there.
+    pub fn begin(&self, init: Pid) {
+        self.processes.begin(init.as_raw_nonzero().get());
+    }
+
+    /// It was reaped, and with it everybody is dead; they used so much CPU time (ns), as far as their parents waited for them.
+    pub fn end(&self, cpu: u64) {
+        self.processes.end();
+        self.cpu.ended(cpu);
+    }
+
     /// Where the sandbox's first process is to be born.
     pub fn birthplace(&self) -> Option<BorrowedFd<'_>> {
         self.v2.as_ref().map(|directory| directory.as_fd())

@@ -9,9 +9,9 @@ use crate::provision;
 use crate::readback;
 use crate::report::{Executing, Order, Report};
 use crate::step::{At, Failure, Step};
+use crate::sys;
 use forkserver::wire::{Cause, DEATH_PATIENCE, Event, ExitStatus};
 use rustix::net::RecvFlags;
-use rustix::process::{WaitOptions, waitpid};
 use std::os::fd::OwnedFd;
 
 impl Sandbox {
@@ -51,8 +51,11 @@ impl Sandbox {
             self.settle(cause, out);
         }
         // Its pidfd is readable: this does not block.
-        let reaped = waitpid(Some(init.pid), WaitOptions::NOHANG).map(drop).at(Step::Wait);
-        self.settle(reaped, out);
+        let reaped = sys::reap(init.pid).at(Step::Wait);
+        if let (Ok(used), Some(leaf)) = (&reaped, &self.parts.leaf) {
+            leaf.end(*used);
+        }
+        self.settle(reaped.map(drop), out);
         self.watch.lap("kill");
         self.state = State::Emptying;
         self.advance(host, out);
