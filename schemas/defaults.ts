@@ -77,6 +77,7 @@ export const DEFAULT_WORKER_CONFIG: Required<WorkerConfig> = {
   roots: [],
   pools: {},
   uids: { first: 200_000, count: 65_536 },
+  substitutes: [],
   runDir: '/run/bullpen',
   logLevel: 'info',
 };

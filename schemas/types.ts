@@ -1388,6 +1388,19 @@ export interface Pool {
   ttlMs?: number;
 }
 /**
+ * One thing accepted in place of another: cgroup-memory by polling, cgroup-pids by rlimit, cgroup-cpu by polling, uid by shared.
+ */
+export interface Substitute {
+  /**
+   * The layer that may be missing.
+   */
+  layer: 'cgroup-memory' | 'cgroup-pids' | 'cgroup-cpu' | 'uid';
+  /**
+   * polling: the processes are looked at (cgroup-memory: every 20 ms, files of the workspace not counted; cgroup-cpu: limits.cpuMillis is not enforced). rlimit: a limit per sandbox, what it refused is not counted. shared: all sandboxes run as the worker's own user, with that user's groups.
+   */
+  by: 'polling' | 'rlimit' | 'shared';
+}
+/**
  * A range of host uids that nothing else uses.
  */
 export interface UidRange {
@@ -1503,6 +1516,12 @@ export interface WorkerConfig {
    * Host uids that sandboxes run under, one each. Default: 65536 from 200000.
    */
   uids?: UidRange;
+  /**
+   * What is accepted in place of layers that this host lacks, up to 4. Each is used only where its layer does not hold, and results then name it as the layer's value. A policy that requires the layer is refused all the same. Default: nothing.
+   *
+   * @maxItems 4
+   */
+  substitutes?: Substitute[];
   /**
    * Absolute directory for locks and sockets, up to 4096 printable characters. Also BULLPEN_RUN_DIR. Default: /run/bullpen.
    */

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use forkserver::wire::Substitute;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -55,6 +56,9 @@ pub struct WorkerConfig {
     /// `None`: every built-in root file system has a few sandboxes ready. Empty: nothing is prepared ahead.
     pub pools: Option<BTreeMap<String, PoolConfig>>,
     pub uids: Option<UidRange>,
+    /// Accepted in place of layers that this host lacks.
+    #[serde(default)]
+    pub substitutes: Vec<Substitute>,
     #[serde(default = "default_run_dir")]
     pub run_dir: PathBuf,
     pub log_level: Option<String>,
@@ -187,6 +191,7 @@ impl Config {
                 return Err(Issue::at(format!("pools.{name}"), "reference", "there is no runtime of this name"));
             }
         }
+        crate::policy::substitutes::check(&self.worker.substitutes)?;
         check_rules(&self.worker)
     }
 }

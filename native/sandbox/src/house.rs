@@ -51,6 +51,7 @@ impl House {
             uids: config.uids,
             roots: catalogue.root_plans(),
             host_roots: host_paths::host_roots(&config.worker.roots),
+            substitutes: config.worker.substitutes.clone(),
         })?;
         let backends = BTreeMap::from([(process::NAME.to_owned(), Arc::new(backend) as Arc<dyn Backend>)]);
         let lacking = catalogue.runtimes.iter().filter(|(_, runtime)| !Path::new(&runtime.interpreter).exists());
@@ -102,6 +103,7 @@ fn unproven(message: &str) -> Offer {
         value: None,
         message: Some(message.to_owned()),
         remedy: None,
+        is_substitute: false,
     };
     Offer::from([(process::NAME.to_owned(), crate::policy::layers::needed().map(layer).collect())])
 }

@@ -45,6 +45,9 @@ pub struct ProbedLayer {
     pub message: Option<String>,
     /// What to do about it.
     pub remedy: Option<String>,
+    /// It is not the layer that holds, but what the operator accepts in its place; the value names it.
+    #[serde(skip)]
+    pub is_substitute: bool,
 }
 
 /// What each offered backend was found to hold.
@@ -72,15 +75,23 @@ pub fn choose(policy: &Policy, offer: &Offer) -> Result<String, Missing> {
 
 fn lack(policy: &Policy, backend: &str, offer: &Offer) -> Option<Missing> {
     let Some(layers) = offer.get(backend) else { return Some(not_offered(backend)) };
-    let lacks = |layer: &str| !layers.iter().any(|one| one.held && one.layer == layer);
+    let found = |layer: &str| layers.iter().find(|one| one.held && one.layer == layer);
+    let lacks = |layer: &str| found(layer).is_none();
+    let itself = |layer: &str| found(layer).is_some_and(|one| !one.is_substitute);
     let failed = |layer: &str| !layers.iter().any(|one| one.layer == layer && !one.tried);
     let lacking = || needed().filter(|(layer, _)| lacks(layer));
     let needed = lacking().find(|(layer, _)| failed(layer)).or_else(|| lacking().next());
     let needed = needed.map(|(layer, rule)| (layer.to_owned(), rule));
-    let required = || policy.require.iter().find(|layer| lacks(layer)).map(|layer| (layer.clone(), "policy.require"));
+    let required = || policy.require.iter().find(|layer| !itself(layer)).map(|layer| (layer.clone(), "policy.require"));
     let (layer, rule) = needed.or_else(required)?;
     let probed = layers.iter().find(|one| one.layer == layer);
-    let why = probed.and_then(|one| one.message.clone()).unwrap_or_else(|| format!("{backend} has no such layer"));
+    let why = match probed {
+        Some(ProbedLayer { is_substitute: true, value, .. }) => {
+            format!("here {} stands in for it", value.as_deref().unwrap_or("something else"))
+        }
+        Some(ProbedLayer { message: Some(message), .. }) => message.clone(),
+        _ => format!("{backend} has no such layer"),
+    };
     let remedy = probed.and_then(|one| one.remedy.clone()).map(|remedy| format!("; {remedy}")).unwrap_or_default();
     Some(Missing { message: format!("needed for {rule}: {why}{remedy}"), layer })
 }
@@ -102,6 +113,7 @@ mod tests {
             value: None,
             message: (name == except).then(|| "not on this host".to_owned()),
             remedy: None,
+            is_substitute: false,
         };
         Offer::from([("process".to_owned(), needed().map(layer).collect())])
     }
@@ -132,6 +144,21 @@ mod tests {
         let mut policy = defaults::policy();
         policy.require = vec!["vm".to_owned()];
         assert_eq!(choose(&policy, &holding("")).map_err(|m| m.layer), Err("vm".to_owned()));
+    }
+
+    #[test]
+    fn what_stands_in_for_a_layer_serves_all_but_those_that_require_it() {
+        let mut offer = holding("");
+        let uid = offer.values_mut().flatten().find(|one| one.layer == "uid").expect("uid");
+        (uid.is_substitute, uid.value) = (true, Some("shared".to_owned()));
+        let mut policy = defaults::policy();
+        assert_eq!(choose(&policy, &offer), Ok("process".to_owned()));
+        policy.require = vec!["uid".to_owned()];
+        let refused = choose(&policy, &offer).expect_err("refused");
+        assert_eq!(
+            (refused.layer, refused.message),
+            ("uid".to_owned(), "needed for policy.require: here shared stands in for it".to_owned())
+        );
     }
 
     #[test]

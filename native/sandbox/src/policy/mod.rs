@@ -5,6 +5,7 @@ pub mod defaults;
 pub mod host_paths;
 pub mod layers;
 mod limits;
+pub mod substitutes;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};

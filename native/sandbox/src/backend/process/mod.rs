@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use forkserver::wire::{HostPlan, HostRoot, PathPlan, RootPlan, SandboxPlan};
+use forkserver::wire::{HostPlan, HostRoot, PathPlan, RootPlan, SandboxPlan, Substitute};
 use tokio::sync::Mutex;
 
 use self::link::Link;
@@ -45,6 +45,7 @@ pub struct Settings {
     pub roots: Vec<RootPlan>,
     /// Host directories below which paths may be granted.
     pub host_roots: Vec<HostRoot>,
+    pub substitutes: Vec<Substitute>,
 }
 
 /// The backend.
@@ -100,6 +101,7 @@ impl Process {
             cgroups: self.hierarchies.found.clone(),
             roots: self.settings.roots.clone(),
             host_roots: self.settings.host_roots.clone(),
+            substitutes: self.settings.substitutes.clone(),
         }
     }
 

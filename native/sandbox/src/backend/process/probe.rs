@@ -5,17 +5,18 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use forkserver::wire::{Layer, Posture};
+use forkserver::wire::{Layer, Posture, Substitute};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::Process;
 use super::sandbox::Place;
+use super::{Process, Settings};
 use crate::backend::{BackendError, Launch, Probed, Program, Sandbox, Template};
 use crate::config::UidRange;
 use crate::door::document::Loopback;
 use crate::failure::Failure;
 use crate::plan;
 use crate::policy::layers::{self, ProbedLayer};
+use crate::policy::substitutes;
 
 /// How many deaths of forkservers a probe survives: somebody kills one, or the host can't run it at all.
 const TRIES: u32 = 4;
@@ -32,21 +33,24 @@ struct Seen {
 impl Process {
     /// Tries every layer. Fails only as a report in which layers don't hold.
     pub(super) async fn try_every_layer(&self, slot: u32) -> Probed {
+        let accepted = &self.settings.substitutes;
+        let has_substitute = |layer: &str| accepted.iter().any(|one| one.layer == layer);
         let missing = &self.hierarchies.missing;
-        if !missing.is_empty() {
+        if missing.iter().any(|(layer, _)| !has_substitute(layer)) {
             let why = |layer: &str| missing.iter().find(|(name, _)| *name == layer).map(|(_, why)| why.clone());
             let untried = || Lack::NotTried("not tried: control groups are missing".to_owned());
-            let layers = report(|layer| Err(why(layer).map_or_else(untried, Lack::Failed)));
+            let layers = report(accepted, |layer| Err(why(layer).map_or_else(untried, Lack::Failed)));
             return Probed { layers, clean: true };
         }
         match self.look_again_after_a_death(slot).await {
-            Ok(seen) => Probed {
-                layers: report(|layer| {
-                    seen.verdict(layer, &self.settings.instance, self.settings.uids).map_err(Lack::Failed)
-                }),
-                clean: true,
-            },
-            Err(error) => Probed { layers: report(|layer| Err(blame(layer, &error))), clean: error.is_clean() },
+            Ok(seen) => {
+                let layers = report(accepted, |layer| seen.verdict(layer, &self.settings).map_err(Lack::Failed));
+                Probed { layers, clean: true }
+            }
+            Err(error) => {
+                let layers = report(accepted, |layer| Err(blame(layer, &error)));
+                Probed { layers, clean: error.is_clean() }
+            }
         }
     }
 
@@ -118,11 +122,9 @@ enum Lack {
     NotTried(String),
 }
 
-fn report(verdict: impl Fn(&str) -> Result<Option<String>, Lack>) -> Vec<ProbedLayer> {
+fn report(accepted: &[Substitute], verdict: impl Fn(&str) -> Result<Option<String>, Lack>) -> Vec<ProbedLayer> {
     let one = |(layer, _): (&str, &str)| {
-        let verdict = verdict(layer);
-        let remedy = if layer.starts_with("cgroup-") { CGROUP_REMEDY } else { ROOT_REMEDY };
-        let (value, failed, untried) = match verdict {
+        let (value, failed, untried) = match verdict(layer) {
             Ok(value) => (value, None, None),
             Err(Lack::Failed(why)) => (None, Some(why), None),
             Err(Lack::NotTried(why)) => (None, None, Some(why)),
@@ -131,12 +133,18 @@ fn report(verdict: impl Fn(&str) -> Result<Option<String>, Lack>) -> Vec<ProbedL
             layer: layer.to_owned(),
             held: failed.is_none() && untried.is_none(),
             tried: untried.is_none(),
+            is_substitute: substitutes::stands_in(accepted, layer, value.as_deref()),
             value,
-            remedy: failed.is_some().then(|| remedy.to_owned()),
+            remedy: failed.is_some().then(|| remedy(layer)),
             message: failed.or(untried),
         }
     };
     layers::needed().map(one).collect()
+}
+
+fn remedy(layer: &str) -> String {
+    let own = if layer.starts_with("cgroup-") { CGROUP_REMEDY } else { ROOT_REMEDY };
+    substitutes::advice(layer).map_or_else(|| own.to_owned(), |advice| format!("{own}; {advice}"))
 }
 
 /// What a failed attempt means for one layer: the one that it names does not hold, the others were not reached.
@@ -150,9 +158,15 @@ fn blame(layer: &str, error: &BackendError) -> Lack {
 }
 
 impl Seen {
-    fn verdict(&self, layer: &str, instance: &str, uids: UidRange) -> Result<Option<String>, String> {
-        let applied = self.layers.iter().find(|one| one.layer == layer).ok_or("the forkserver did not apply it")?;
-        self.contradiction(layer, instance, uids).map_or_else(|| Ok(applied.value.clone()), Err)
+    fn verdict(&self, layer: &str, settings: &Settings) -> Result<Option<String>, String> {
+        let applied = self.layers.iter().find(|one| one.layer == layer).ok_or(match layer {
+            "uid" => "the worker's user has no ids but its own to give",
+            _ => "the forkserver did not apply it",
+        })?;
+        if substitutes::stands_in(&settings.substitutes, layer, applied.value.as_deref()) {
+            return Ok(applied.value.clone());
+        }
+        self.contradiction(layer, &settings.instance, settings.uids).map_or_else(|| Ok(applied.value.clone()), Err)
     }
 
     /// Where what the kernel shows contradicts what a layer promises.
@@ -216,7 +230,18 @@ fn namespace_of(layer: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    const UIDS: UidRange = UidRange { first: 200_000, count: 16 };
+    fn settings(substitutes: &[(&str, &str)]) -> Settings {
+        let pair = |(layer, by): &(&str, &str)| Substitute { layer: (*layer).to_owned(), by: (*by).to_owned() };
+        Settings {
+            instance: "w-1".to_owned(),
+            program: "/forkserver".into(),
+            stage_dir: "/stage".into(),
+            uids: UidRange { first: 200_000, count: 16 },
+            roots: Vec::new(),
+            host_roots: Vec::new(),
+            substitutes: substitutes.iter().map(pair).collect(),
+        }
+    }
 
     fn seen() -> Seen {
         let status = [
@@ -243,7 +268,7 @@ mod tests {
     fn broken(change: impl Fn(&mut Seen)) -> Vec<&'static str> {
         let mut seen = seen();
         change(&mut seen);
-        layers::needed().map(|(layer, _)| layer).filter(|layer| seen.verdict(layer, "w-1", UIDS).is_err()).collect()
+        layers::needed().map(|(layer, _)| layer).filter(|layer| seen.verdict(layer, &settings(&[])).is_err()).collect()
     }
 
     fn set(seen: &mut Seen, name: &str, value: &str) {
@@ -277,6 +302,20 @@ mod tests {
         assert_eq!(v2("0::/x/bullpen/w-1/5\n"), Vec::<&str>::new());
         assert_eq!(v2("0::/x/worker\n"), ["cgroup-memory", "cgroup-pids", "cgroup-cpu"]);
         assert_eq!(v2("8:pids:/other\n0::/x/bullpen/w-1/5\n"), ["cgroup-pids"]);
+    }
+
+    #[test]
+    fn a_substitute_holds_only_where_it_is_accepted() {
+        let mut seen = seen();
+        set(&mut seen, "Uid", "0 0 0 0");
+        let uid = seen.layers.iter_mut().find(|one| one.layer == "uid").expect("uid");
+        uid.value = Some("shared".to_owned());
+        assert!(seen.verdict("uid", &settings(&[])).is_err());
+        let accepting = settings(&[("uid", "shared")]);
+        assert_eq!(seen.verdict("uid", &accepting), Ok(Some("shared".to_owned())));
+        let layers = report(&accepting.substitutes, |layer| seen.verdict(layer, &accepting).map_err(Lack::Failed));
+        let substituted: Vec<&str> = layers.iter().filter(|one| one.is_substitute).map(|one| &*one.layer).collect();
+        assert_eq!(substituted, ["uid"]);
     }
 
     #[test]

@@ -106,6 +106,11 @@ fn is_delegated(group: &Path) -> bool {
     DELEGATED.iter().any(|name| getxattr(group, *name, &mut value[..]).is_ok_and(|length| &value[..length] == b"1"))
 }
 
+/// May groups be made below this one? (In v1 they need nothing of it.)
+pub fn may_make_below(group: &str) -> Result<(), String> {
+    accessat(CWD, group, Access::WRITE_OK, AtFlags::EACCESS).map_err(|errno| told(Path::new(group), &errno.into()))
+}
+
 fn writable(group: &Path) -> Result<(), String> {
     let may_write = |path: &Path| accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS);
     let files = ["cgroup.procs", "cgroup.subtree_control"];

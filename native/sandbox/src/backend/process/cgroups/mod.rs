@@ -43,16 +43,21 @@ pub fn settle() -> io::Result<Hierarchies> {
         Some(v2) => ground::find(v2),
         None => Err("no cgroup hierarchy has it".to_owned()),
     };
-    Ok(assign(&mounts, ground))
+    Ok(assign(&mounts, |directory| ground::may_make_below(directory), ground))
 }
 
-/// Which hierarchy keeps what. `ground` is asked only if v1 lacks something.
-fn assign(mounts: &Mounts, ground: impl FnOnce() -> Result<Ground, String>) -> Hierarchies {
+/// Which hierarchy keeps what. `ground` is asked only if v1 lacks something, or has it where groups `may` not be made.
+fn assign(
+    mounts: &Mounts,
+    may: impl Fn(&str) -> Result<(), String>,
+    ground: impl FnOnce() -> Result<Ground, String>,
+) -> Hierarchies {
     let mut all = Hierarchies { found: Vec::new(), missing: Vec::new() };
     let mut lacking = Vec::new();
     for needed in NEEDED {
-        match mounts.v1(needed.0) {
-            Some(directory) => all.keep(CgroupVersion::V1, directory, needed.0),
+        match mounts.v1(needed.0).map(|directory| may(&directory).map(|()| directory)) {
+            Some(Ok(directory)) => all.keep(CgroupVersion::V1, directory, needed.0),
+            Some(Err(why)) => all.missing.push((needed.1, format!("the controller {}: {why}", needed.0))),
             None => lacking.push(needed),
         }
     }
@@ -110,7 +115,7 @@ mod tests {
     fn on_v1_every_controller_is_found_where_this_process_is() {
         let mounts = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n33 31 0:30 / /sys/fs/cgroup/cpuacct rw - cgroup cgroup rw,cpuacct\n35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n39 31 0:36 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n40 31 0:37 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
         let places = "8:pids:/\n4:memory:/a/b\n2:cpuacct:/\n1:cpu:/\n0::/\n";
-        let all = assign(&Mounts::parse(mounts, places), || panic!("v1 has everything"));
+        let all = assign(&Mounts::parse(mounts, places), |_| Ok(()), || panic!("v1 has everything"));
         let expected = [
             v1(&["memory"], "/sys/fs/cgroup/memory/a/b"),
             v1(&["pids"], "/sys/fs/cgroup/pids"),
@@ -123,13 +128,17 @@ mod tests {
     #[test]
     fn a_hierarchy_that_two_share_is_one() {
         let mounts = "1 2 0:3 / /c/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n2 2 0:4 / /c/m rw - cgroup cgroup rw,memory,pids\n";
-        let all = assign(&Mounts::parse(mounts, "5:cpu,cpuacct:/\n6:memory,pids:/y\n"), || panic!("v1 has everything"));
+        let all = assign(
+            &Mounts::parse(mounts, "5:cpu,cpuacct:/\n6:memory,pids:/y\n"),
+            |_| Ok(()),
+            || panic!("v1 has everything"),
+        );
         assert_eq!(all.found, [v1(&["memory", "pids"], "/c/m/y"), v1(&["cpu", "cpuacct"], "/c/cpu,cpuacct")]);
     }
 
     #[test]
     fn v2_keeps_all_three() {
-        let all = assign(&Mounts::parse(V2, "0::/x\n"), || ground(&["cpuset", "cpu", "memory", "pids"]));
+        let all = assign(&Mounts::parse(V2, "0::/x\n"), |_| Ok(()), || ground(&["cpuset", "cpu", "memory", "pids"]));
         let expected = hierarchy(CgroupVersion::V2, &["memory", "pids", "cpu"], "/sys/fs/cgroup/x");
         assert_eq!((all.found, all.missing), (vec![expected], vec![]));
     }
@@ -138,17 +147,30 @@ mod tests {
     fn a_controller_that_v2_has_beside_v1_is_taken_from_there() {
         let mounts =
             "1 2 0:3 / /c/m rw - cgroup cgroup rw,memory\n2 2 0:4 / /c/cpu rw - cgroup cgroup rw,cpu,cpuacct\n";
-        let all = assign(&Mounts::parse(mounts, "5:cpu,cpuacct:/\n6:memory:/\n"), || ground(&["pids"]));
+        let all = assign(&Mounts::parse(mounts, "5:cpu,cpuacct:/\n6:memory:/\n"), |_| Ok(()), || ground(&["pids"]));
         assert_eq!(all.missing, []);
         assert_eq!(all.found.last(), Some(&hierarchy(CgroupVersion::V2, &["pids"], "/sys/fs/cgroup/x")));
     }
 
     #[test]
+    fn a_place_in_v1_that_is_not_ours_to_write_to_keeps_nothing() {
+        let mounts = "1 2 0:3 / /c/all rw - cgroup cgroup rw,cpu,cpuacct,memory,pids\n";
+        let all = assign(
+            &Mounts::parse(mounts, "5:cpu,cpuacct,memory,pids:/\n"),
+            |_| Err("not ours".to_owned()),
+            || panic!(),
+        );
+        let layers: Vec<&str> = all.missing.iter().map(|(layer, _)| *layer).collect();
+        assert_eq!((all.found, layers), (vec![], vec!["cgroup-memory", "cgroup-pids", "cgroup-cpu", "cgroup-cpu"]));
+        assert_eq!(all.missing[0].1, "the controller memory: not ours");
+    }
+
+    #[test]
     fn what_is_not_offered_is_missing_with_its_reason() {
-        let all = assign(&Mounts::parse(V2, "0::/x\n"), || ground(&["memory", "pids"]));
+        let all = assign(&Mounts::parse(V2, "0::/x\n"), |_| Ok(()), || ground(&["memory", "pids"]));
         let reason = "/sys/fs/cgroup/x does not offer the controller cpu";
         assert_eq!(all.missing, [("cgroup-cpu", reason.to_owned())]);
-        let all = assign(&Mounts::parse(V2, "0::/x\n"), || Err("may not be written to".to_owned()));
+        let all = assign(&Mounts::parse(V2, "0::/x\n"), |_| Ok(()), || Err("may not be written to".to_owned()));
         let layers: Vec<&str> = all.missing.iter().map(|(layer, _)| *layer).collect();
         assert_eq!((layers.as_slice(), all.found), (["cgroup-memory", "cgroup-pids", "cgroup-cpu"].as_slice(), vec![]));
         assert_eq!(all.missing[0].1, "the controller memory: may not be written to");
