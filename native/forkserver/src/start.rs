@@ -47,13 +47,14 @@ pub fn control_socket() -> Result<OwnedFd, Failure> {
 pub fn run_from_sealed_copy() -> Result<(), Failure> {
     let own = open("/proc/self/exe", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at(Step::SealedCopy)?;
     if fcntl_get_seals(&own).is_ok_and(|seals| seals.contains(SEALS)) {
-        return Ok(());
+        // Once it runs nobody is to execute it again: a sandbox that names its init's `/proc/self/exe` as its program gets EACCES,
+        // even where it has our own id.
+        return fchmod(&own, Mode::empty()).at(Step::SealedCopy);
     }
     let copy = executable_memfd().at(Step::SealedCopy)?;
     let mut writer = std::fs::File::from(copy);
     std::io::copy(&mut std::fs::File::from(own), &mut writer).at(Step::SealedCopy)?;
     let copy = OwnedFd::from(writer);
-    // Ours alone: a sandbox that names its init's `/proc/self/exe` as its program gets EACCES.
     fchmod(&copy, Mode::RUSR | Mode::XUSR).at(Step::SealedCopy)?;
     fcntl_add_seals(&copy, SEALS).at(Step::SealedCopy)?;
     let name = Strings::new(vec![c"bullpen-forkserver".to_owned()]);

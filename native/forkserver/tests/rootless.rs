@@ -102,6 +102,16 @@ fn one_sandbox_can_neither_see_nor_signal_another_though_they_share_an_id() {
 }
 
 #[test]
+fn the_forkserver_cannot_be_run_by_those_who_share_its_id() {
+    everywhere(|delegated| {
+        let mut server = delegated.start(&[]);
+        let ran = server.run(&["/proc/self/exe"]);
+        assert!(matches!(ran.end, harness::End::ExecFailed(libc::EACCES)), "{:?} {}", ran.end, ran.stderr);
+        server.close();
+    });
+}
+
+#[test]
 fn mounts_stay_locked() {
     everywhere(|delegated| {
         let mut server = delegated.start(&[]);
