@@ -20,7 +20,7 @@ test('the controllers are in v1 hierarchies, cpu and cpuacct in one', async () =
 
 test('a worker runs a job there, and tells what held', async () => {
   await sh(vm, `echo '${JSON.stringify(JOB)}' >/tmp/job.json`);
-  const { status, document } = await worker(vm, 'run', '/tmp/job.json');
+  const { status, document } = await worker(vm, ['run', '/tmp/job.json']);
   expect(status).toBe(0);
   expect(document).toMatchObject({ outcome: { kind: 'exited', exitCode: 0 }, rewardSafe: true });
   const { stdout, sandbox } = document as { stdout: { text: string }; sandbox: { layers: object[] } };

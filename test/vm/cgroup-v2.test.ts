@@ -7,6 +7,11 @@ import { PROGRAMS } from './programs.ts';
 
 const LANDLOCK_ABI = 'import ctypes; print(ctypes.CDLL(None).syscall(444, None, 0, 1))';
 const JOB = { kind: 'job', version: 1, runtime: 'python', source: 'print(6 * 7)' };
+const LIMITS = ['cgroup-memory', 'cgroup-pids', 'cgroup-cpu'];
+
+interface Result {
+  sandbox: { layers: { layer: string; value: string | null }[] };
+}
 
 let vm: Vm;
 beforeAll(async () => {
@@ -80,23 +85,59 @@ test('the static forkserver starts, and says what it is for', async () => {
   expect(stderr).toContain('this program is started by bullpen-worker');
 });
 
-test('a worker says which layers it lacks, and what to do about it', async () => {
-  const { status, document } = await worker(vm, 'check');
-  const { layers } = document as { layers: { layer: string; held: boolean; message: string; remedy: string }[] };
-  expect(status).toBe(4);
-  const lacking = layers.filter(({ message }) =>
-    message?.includes('this host has cgroup v2, which is not supported yet'),
-  );
-  expect(lacking.map(({ layer }) => layer).sort()).toEqual(['cgroup-cpu', 'cgroup-memory', 'cgroup-pids']);
-  expect(lacking.every(({ held, remedy }) => !held && remedy.includes('cgroup v1'))).toBe(true);
+test('every layer holds for a worker that is root', async () => {
+  const { document } = await worker(vm, ['check']);
+  const { layers } = document as { layers: { layer: string; held: boolean; value: string | null }[] };
+  expect(layers.filter(({ held }) => !held)).toEqual([]);
+  for (const layer of LIMITS) expect(layers).toContainEqual(expect.objectContaining({ layer, value: 'v2' }));
 });
 
-test('a job is refused by the name of the layer, and does not run', async () => {
+test('its job runs, and the result tells what held', async () => {
   await sh(vm, `echo '${JSON.stringify(JOB)}' >/tmp/job.json`);
-  const { status, document } = await worker(vm, 'run', '/tmp/job.json');
+  const { status, document } = await worker(vm, ['run', '/tmp/job.json']);
+  expect(status).toBe(0);
+  expect(document).toMatchObject({ outcome: { kind: 'exited', exitCode: 0 }, stdout: { text: '42\n' } });
+  const { sandbox } = document as Result;
+  for (const layer of LIMITS) expect(sandbox.layers).toContainEqual({ layer, value: 'v2' });
+});
+
+test('memory above the limit ends a job by the name of the limit', async () => {
+  const hungry = { ...JOB, source: 'x = "a" * (64 << 20)', policy: { version: 1, limits: { memoryBytes: 32 << 20 } } };
+  await sh(vm, `echo '${JSON.stringify(hungry)}' >/tmp/hungry.json`);
+  expect((await worker(vm, ['run', '/tmp/hungry.json'])).document).toMatchObject({
+    outcome: { kind: 'memory-exceeded', phase: 'run' },
+  });
+});
+
+test('an ordinary user is refused for want of a uid of each sandbox', async () => {
+  await sh(vm, `echo '${JSON.stringify({ version: 1, runDir: '/tmp/bullpen-rootless' })}' >/tmp/rootless.json`);
+  const args = ['run', '/tmp/job.json', '--config', '/tmp/rootless.json'];
+  const { status, document } = await worker(vm, args, 'rootless');
   expect(status).toBe(3);
-  expect(document).toMatchObject({ outcome: { kind: 'unavailable' }, attribution: 'system', rewardSafe: false });
-  expect(document).not.toHaveProperty('stdout');
+  expect(document).toMatchObject({ outcome: { kind: 'unavailable', layer: 'uid' } });
+});
+
+test('where the operator accepts one for all, the job runs, and the result says so', async () => {
+  const substitutes = [{ layer: 'uid', by: 'shared' }];
+  const config = { version: 1, runDir: '/tmp/bullpen-rootless', substitutes };
+  await sh(vm, `echo '${JSON.stringify(config)}' >/tmp/rootless.json`);
+  const args = ['--config', '/tmp/rootless.json'];
+  const { status, document } = await worker(vm, ['run', '/tmp/job.json', ...args], 'rootless');
+  expect(status).toBe(0);
+  expect(document).toMatchObject({ outcome: { kind: 'exited', exitCode: 0 }, stdout: { text: '42\n' } });
+  const { sandbox } = document as Result;
+  expect(sandbox.layers).toContainEqual({ layer: 'uid', value: 'shared' });
+  for (const layer of LIMITS) expect(sandbox.layers).toContainEqual({ layer, value: 'v2' });
+
+  const strict = { ...JOB, policy: { version: 1, require: ['uid'] } };
+  await sh(vm, `echo '${JSON.stringify(strict)}' >/tmp/strict.json`);
+  expect((await worker(vm, ['run', '/tmp/strict.json', ...args], 'rootless')).document).toMatchObject({
+    outcome: { kind: 'unavailable', layer: 'uid' },
+  });
+});
+
+test('nothing is left in the cgroup tree', async () => {
+  expect(await sh(vm, 'find /sys/fs/cgroup -name bullpen')).toBe('');
 });
 
 test.each(PROGRAMS.filter(({ on }) => on.includes('v2')))('$program', (program) => expectToPass(vm, program));

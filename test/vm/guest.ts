@@ -25,9 +25,14 @@ export async function sh(vm: Vm, script: string, user: 'root' | 'rootless' = 'ro
 }
 
 /** Runs `bullpen-worker` with `--json`; what it printed as its one document, and its status. */
-export async function worker(vm: Vm, ...args: string[]): Promise<{ status: number | null; document: unknown }> {
+export async function worker(
+  vm: Vm,
+  args: string[],
+  user: 'root' | 'rootless' = 'root',
+): Promise<{ status: number | null; document: unknown }> {
   const { status, stdout, stderr } = await vm.run({
     argv: [...WORKER, ...args, '--json'],
+    user,
     timeoutMs: WORKER_TIMEOUT_MS,
   });
   try {
