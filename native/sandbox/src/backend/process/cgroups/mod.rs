@@ -43,7 +43,7 @@ pub fn settle() -> io::Result<Hierarchies> {
         Some(v2) => ground::find(v2),
         None => Err("no cgroup hierarchy has it".to_owned()),
     };
-    Ok(assign(&mounts, |directory| ground::may_make_below(directory), ground))
+    Ok(assign(&mounts, ground::may_make_below, ground))
 }
 
 /// Which hierarchy keeps what. `ground` is asked only if v1 lacks something, or has it where groups `may` not be made.
