@@ -251,6 +251,12 @@ fn what_datagrams_wait_in_is_limited() {
     let script = "for my $i (0..99) { socket(my $r, AF_INET, SOCK_DGRAM, 0) or die; setsockopt($r, SOL_SOCKET, SO_RCVBUF, 1 << 22);
         bind($r, $any) or die; push @r, $r; for (1..200) { send($r, 'x' x 1000, MSG_DONTWAIT, getsockname($r)) or last } }
         for my $r (@r) { $n += length $b while defined recv($r, $b, 2000, MSG_DONTWAIT) } print $n";
+    if harness::kinds().iter().any(|kind| kind.name == "v2") {
+        // There it is memory like any other: 76 MiB of it are too much.
+        let ran = with_loopback(&mut server, &script.replace("0..99", "0..399"));
+        assert_eq!(ran.evidence().cause, Cause::Memory, "{:?} {}", ran.evidence(), ran.stdout);
+        return;
+    }
     let ran = with_loopback(&mut server, script);
     ran.exited(0);
     let waited: u64 = ran.stdout.parse().expect("a number");
