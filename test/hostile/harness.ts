@@ -1,26 +1,35 @@
 // Runs the hostile programs: in a sandbox, and for the positive control on the bare host.
 
 import { execFile, spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { afterAll, expect } from 'vitest';
 import { compareInventories, type Inventory, ofInstances, takeInventory } from '../../ops/inventory.ts';
 import { newUid } from '../../protocol/index.ts';
 import { checkResult } from '../../schemas/parse.ts';
-import type { Job, Result } from '../../schemas/types.ts';
+import type { Result } from '../../schemas/types.ts';
 import { Engine, type Execution, type Lease, takeLease } from '../../worker/engine.ts';
 import { Canaries, NOBODY } from './canaries.ts';
+import { compareHostStates, type HostState, takeHostState } from './host-state.ts';
+import { Neighbour, neighbourJob } from './neighbour.ts';
+import type { Bare } from './on-host.ts';
+import { type Answers, documentOf, type JobFields, jobOf, PROGRAMS, readProgram } from './programs.ts';
+import type { SharedFiles } from './witness.ts';
 
-export const PROGRAMS = fileURLToPath(new URL('../programs/hostile', import.meta.url));
+export { type Bare, onHost } from './on-host.ts';
+export * from './programs.ts';
+
 export const MIB = 1024 * 1024;
 
-/** What a probe program answered, attempt by attempt. */
-export type Answers = Record<string, unknown>;
-export type Limits = Record<string, number | string>;
-type JobFields = Partial<Omit<Job, 'policy'>> & { limits?: Limits; policy?: Record<string, unknown> };
-
 const UIDS = { first: 620_000, count: 4_096 };
+
+/** The host before the first job. */
+interface Before {
+  inventory: Inventory;
+  state: HostState;
+  shared: SharedFiles;
+}
 
 /** An engine of this test file's own, and the canaries around it. */
 export class HostilePen {
@@ -28,10 +37,10 @@ export class HostilePen {
   readonly lease: Lease;
   readonly runDir: string;
   readonly #engine: Engine;
-  readonly #before: Inventory;
-  readonly #results: string[] = [];
+  readonly #before: Before;
+  #neighbour: Neighbour | null = null;
 
-  private constructor(parts: { canaries: Canaries; lease: Lease; runDir: string; engine: Engine; before: Inventory }) {
+  private constructor(parts: { canaries: Canaries; lease: Lease; runDir: string; engine: Engine; before: Before }) {
     this.canaries = parts.canaries;
     this.lease = parts.lease;
     this.runDir = parts.runDir;
@@ -39,16 +48,37 @@ export class HostilePen {
     this.#before = parts.before;
   }
 
+  /** The pen of one test file, with a neighbour in it: closed after the file's last test, and then nothing may be touched. */
+  static async ofFile(config: Record<string, unknown> = {}): Promise<HostilePen> {
+    const pen = await HostilePen.open({ pools: { python: { warm: 'prepared', ready: 1, ttlMs: 600_000 } }, ...config });
+    afterAll(async () => expect(await pen.close()).toEqual([]));
+    await pen.settle();
+    return pen;
+  }
+
+  /** Begins the other tenant's job. */
+  async settle(): Promise<void> {
+    const { secret } = this.canaries;
+    const execution = this.#run(JSON.stringify(neighbourJob(secret)), 'neighbour');
+    this.#neighbour = await Neighbour.settle(execution, secret);
+  }
+
+  /** Which canaries were touched, a line each. */
+  async touched(): Promise<string[]> {
+    return [...(await this.canaries.touched()), ...(this.#neighbour?.touched() ?? [])];
+  }
+
   static async open(config: Record<string, unknown> = {}): Promise<HostilePen> {
     const runDir = mkdtempSync(join(tmpdir(), 'bullpen-hostile-run-'));
     const lease = takeLease({ runDir, uids: UIDS, slots: 32 });
     const canaries = await Canaries.plant();
-    const before = inventoryOf(runDir, lease);
+    const inventory = inventoryOf(runDir, lease);
+    const before = { inventory, state: takeHostState(UIDS), shared: await canaries.sharedFiles() };
     const uids = { first: lease.firstUid, count: lease.uidCount };
     const pools = { python: { warm: 'prepared', ready: 2, ttlMs: 600_000 } };
     const engine = await Engine.open({
       version: 1,
-      slots: 8,
+      slots: 9,
       runDir,
       uids,
       pools,
@@ -58,41 +88,54 @@ export class HostilePen {
     return new HostilePen({ canaries, lease, runDir, engine, before });
   }
 
+  /** Process id of the other tenant's job, as the host knows it. */
+  get neighbour(): number {
+    return this.#neighbour?.pid ?? 0;
+  }
+
   /** Begins a job: a whole document's fields, or bytes that need not be a document. */
   start(job: JobFields | string): Execution {
+    return this.#run(typeof job === 'string' ? job : JSON.stringify(documentOf(job)), 'hostile');
+  }
+
+  #run(document: string, tenant: string): Execution {
     const uid = newUid();
-    const context = { uid, epoch: 1, tenant: 'hostile', id: uid, queuedUs: 0, worker: this.lease.instance };
-    const bytes = typeof job === 'string' ? job : JSON.stringify(documentOf(job));
-    return this.#engine.run(Buffer.from(bytes), context);
+    const context = { uid, epoch: 1, tenant, id: uid, queuedUs: 0, worker: this.lease.instance };
+    return this.#engine.run(Buffer.from(document), context);
   }
 
   /** Runs a job to its result, which must be a valid one that holds no secret of ours. */
   async run(job: JobFields | string): Promise<Result> {
     const result = await this.start(job).wait();
-    const text = JSON.stringify(result);
-    const checked = checkResult(text);
+    const checked = checkResult(JSON.stringify(result));
     if (!checked.ok) throw new Error(`not a result document: ${JSON.stringify(checked.issues[0])}`);
     if (contentsOf(result).includes(this.canaries.secret)) throw new Error('a canary came back in a result');
-    this.#results.push(text);
     return result;
+  }
+
+  /** Runs a program, however it ends. */
+  attack(program: string, more: JobFields & { given?: object } = {}): Promise<Result> {
+    return this.run(jobOf(program, more));
+  }
+
+  /** What a program answers inside a sandbox. */
+  async ask(program: string, given: object = {}, more: JobFields = {}): Promise<Answers> {
+    return answersOf(program, await this.attack(program, { given, ...more }));
   }
 
   /** What one case of a probe program answers inside a sandbox. */
   async probe(program: string, name: string, given: object = {}, more: JobFields = {}): Promise<Answers> {
-    const result = await this.run(caseOf(program, name, { given, ...more }));
-    if (result.outcome.kind !== 'exited' || result.outcome.exitCode !== 0) {
-      throw new Error(`${name}: ${JSON.stringify(result.outcome)} ${result.stderr?.text}`);
-    }
-    return JSON.parse(result.stdout?.text ?? '') as Answers;
+    return answersOf(name, await this.run(caseOf(program, name, { given, ...more })));
   }
 
   /** Ends the engine. Nothing on the host may be other than before, and no canary touched. */
   async close(): Promise<string[]> {
-    const touched = await this.canaries.touched();
+    const touched = await this.touched();
+    await this.#neighbour?.leave();
     await this.#engine.close();
     let differences: string[] = [];
     for (let left = 40; left > 0; left -= 1) {
-      differences = compareInventories(this.#before, inventoryOf(this.runDir, this.lease));
+      differences = await this.#differences();
       if (differences.length === 0) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -100,6 +143,25 @@ export class HostilePen {
     rmSync(this.runDir, { recursive: true, force: true });
     return [...touched, ...differences];
   }
+
+  async #differences(): Promise<string[]> {
+    const { inventory, state, shared } = this.#before;
+    const now = await this.canaries.sharedFiles();
+    return [
+      ...compareInventories(inventory, inventoryOf(this.runDir, this.lease)),
+      ...compareHostStates(state, takeHostState(UIDS)),
+      ...Object.keys(shared)
+        .filter((path) => String(shared[path]) !== String(now[path]))
+        .map((path) => `changed: ${path}`),
+    ];
+  }
+}
+
+function answersOf(name: string, { outcome, stdout, stderr }: Result): Answers {
+  if (outcome.kind !== 'exited' || outcome.exitCode !== 0) {
+    throw new Error(`${name}: ${JSON.stringify(outcome)} ${stderr?.text}`);
+  }
+  return JSON.parse(stdout?.text ?? '') as Answers;
 }
 
 /** The job that runs one case of a probe program. */
@@ -117,13 +179,6 @@ export function caseOf(
     files: [probe, ...(more.files ?? [])],
   };
 }
-
-export function readProgram(name: string): string {
-  return readFileSync(join(PROGRAMS, name), 'utf8');
-}
-
-/** Whom a positive control runs as: an ordinary user, root, or root in throw-away namespaces where it could do harm. */
-export type Bare = 'nobody' | 'root' | 'root-apart';
 
 /** What the same case answers on the bare host. */
 export async function bare(as: Bare, program: string, name: string, given: object = {}): Promise<Answers> {
@@ -174,16 +229,6 @@ export function bareC(source: string): { status: number | null; signal: string |
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-function documentOf({ limits, policy, ...fields }: JobFields): object {
-  return {
-    kind: 'job',
-    version: 1,
-    runtime: 'python',
-    policy: { version: 1, ...policy, limits: limits ?? {} },
-    ...fields,
-  };
 }
 
 /** Everything of a result that came from the guest, decoded. */

@@ -1,7 +1,7 @@
 """What the hostile programs are made of: named attempts, each answered by 'ok', a value or an errno's name.
 
-A program is run as `program.py CASE JSON`: it prints one JSON object, attempt by attempt. The same file runs in a sandbox
-and, for the positive control, on the bare host.
+A program is run as `program.py JSON`, which it finds in `given`; its last line is `say()`, which prints one JSON object,
+attempt by attempt. The same file runs in a sandbox and, for the positive control, on the bare host.
 """
 
 import ctypes
@@ -12,6 +12,7 @@ import sys
 
 libc = ctypes.CDLL(None, use_errno=True)
 answers = {}
+given = json.loads(sys.argv[-1]) if sys.argv[-1].startswith('{') else {}
 
 
 def syscall(number, *arguments):
