@@ -1,6 +1,7 @@
 // Runs the hostile programs: in a sandbox, and for the positive control on the bare host.
 
 import { execFile, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +23,8 @@ export * from './programs.ts';
 
 export const MIB = 1024 * 1024;
 
-const UIDS = { first: 620_000, count: 4_096 };
+/** A range that no other pen on this machine has, in all likelihood: leases of different directories don't see each other. */
+const UIDS = { first: 620_000 + 64 * randomInt(1_000), count: 64 };
 
 /** The host before the first job. */
 interface Before {
