@@ -233,6 +233,16 @@ export function bareC(source: string): { status: number | null; signal: string |
   }
 }
 
+/** What became of each artifact, by its path: its text, `base64`, or why it was rejected. */
+export function entriesOf({ artifacts }: Result): Record<string, unknown> {
+  return Object.fromEntries(artifacts.map((one) => ['path' in one ? one.path : '', verdictOf(one)]));
+}
+
+function verdictOf(one: object): unknown {
+  if ('rejected' in one) return one.rejected;
+  return 'text' in one ? one.text : 'base64';
+}
+
 /** Everything of a result that came from the guest, decoded. */
 function contentsOf({ stdout, stderr, artifacts }: Result): string {
   const contents = [stdout, stderr, ...artifacts] as ({ text?: string; base64?: string } | undefined)[];
