@@ -1,0 +1,8 @@
+"""D03: the whole environment."""
+
+import os
+
+from probe import answers, say
+
+answers['environment'] = dict(os.environ)
+say()
