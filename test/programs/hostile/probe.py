@@ -8,6 +8,7 @@ import ctypes
 import errno
 import json
 import os
+import signal
 import sys
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -65,6 +66,24 @@ def in_child(action):
         raise OSError(1000 + os.WTERMSIG(status), 'signal')
     if os.WEXITSTATUS(status):
         raise OSError(os.WEXITSTATUS(status), 'child')
+
+
+def keep_in_children(processes, each, fill):
+    """In each of some children, fills at most `each` times and keeps what it is given; ends well when all have what they could get."""
+    filled, tell = os.pipe()
+    for _ in range(processes):
+        if os.fork() == 0:
+            kept = []
+            try:
+                while len(kept) < each:
+                    kept.append(fill())
+            except OSError:
+                pass
+            os.write(tell, b'x')
+            signal.pause()
+    for _ in range(processes):
+        os.read(filled, 1)
+    os._exit(0)
 
 
 def read(path, size=4096):
