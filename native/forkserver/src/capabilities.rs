@@ -33,9 +33,14 @@ pub fn keep_for_forkserver(is_user_mapped_to_root: bool) -> Result<(), Errno> {
     Ok(())
 }
 
+/// From here on changes of uid change no capability, and uid 0 brings none.
+pub fn lock() -> Result<(), Errno> {
+    set_capabilities_secure_bits(LOCKED)
+}
+
 /// Gives up every capability for good: no set holds one, and no exec or uid change can bring one back.
 pub fn drop_all() -> Result<(), Errno> {
-    set_capabilities_secure_bits(LOCKED)?;
+    lock()?;
     drop_bounding_set_except(CapabilitySet::empty())?;
     clear_ambient_capability_set()?;
     let none = CapabilitySet::empty();

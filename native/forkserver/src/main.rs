@@ -18,6 +18,7 @@
 
 mod capabilities;
 mod channel;
+mod clerk;
 mod clock;
 mod copy;
 mod enter;

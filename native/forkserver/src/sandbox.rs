@@ -11,9 +11,11 @@
 //!
 //! The first cause of an end is the one that counts. Every state that waits for something has a deadline, so nothing hangs.
 
+mod clerk;
 mod death;
 mod reports;
 
+use crate::clerk::Clerk;
 use crate::clock::{Stopwatch, after, boottime};
 use crate::exec::{Asked, Exec};
 use crate::host::Host;
@@ -60,6 +62,11 @@ pub struct Sandbox {
     state: State,
     parts: Parts,
     exec: Option<Exec>,
+    /// A program of the job's was ordered.
+    has_run: bool,
+    clerk: Option<Clerk>,
+    /// The stream of a clerk that goes when all is dead.
+    awaiting_death: Option<OwnedFd>,
     /// It has a network of its own.
     loopback: bool,
     sockets: Option<Sockets>,
@@ -86,6 +93,9 @@ impl Sandbox {
             state: State::Building,
             parts: Parts::default(),
             exec: None,
+            has_run: false,
+            clerk: None,
+            awaiting_death: None,
             loopback: plan.loopback,
             sockets: None,
             cpus: host.cpus,
@@ -137,6 +147,8 @@ impl Sandbox {
 
     fn try_run(&mut self, asked: Asked, fds: &[OwnedFd]) -> Result<(), Failure> {
         self.expect(State::Limited)?;
+        self.expect_no_clerk()?;
+        self.has_run = true;
         let [_, stdio @ ..] = fds else { return Err(Failure::new(Step::Request, libc::EBADF)) };
         if stdio.len() != 3 {
             return Err(Failure::new(Step::Request, libc::EBADF));
@@ -184,9 +196,16 @@ impl Sandbox {
         &self.parts
     }
 
+    pub fn clerk(&self) -> Option<&Clerk> {
+        self.clerk.as_ref()
+    }
+
     /// The next moment at which [`Sandbox::tick`] has something to do.
     pub fn next_tick(&self) -> Option<u64> {
-        [self.deadline, self.retry, self.next_look()].into_iter().flatten().min()
+        [self.deadline, self.retry, self.next_look(), self.clerk.as_ref().map(|clerk| clerk.deadline)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Looks at limits and deadlines.
@@ -199,6 +218,7 @@ impl Sandbox {
         if self.retry.is_some_and(|retry| retry <= now) {
             self.advance(host, out);
         }
+        self.hurry_clerk();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.give_up(out);
         }

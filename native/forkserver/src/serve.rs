@@ -46,6 +46,7 @@ enum Source {
     Report(u64),
     InitDeath(u64),
     Alarm(u64),
+    ClerkDeath(u64),
 }
 
 /// Serves one library until it goes away; `Err` says what was wrong with it, or with us.
@@ -149,6 +150,7 @@ impl Server {
                 (Source::Report(*id), init.and_then(|init| init.socket.as_ref()), PollFlags::IN),
                 (Source::InitDeath(*id), init.map(|init| &init.pidfd), PollFlags::IN),
                 (Source::Alarm(*id), alarm.map(|alarm| &alarm.fd), alarm.map_or(PollFlags::empty(), |it| it.interest)),
+                (Source::ClerkDeath(*id), sandbox.clerk().map(|clerk| &clerk.pidfd), PollFlags::IN),
             ];
             for (source, fd, interest) in watched.into_iter().filter_map(|(source, fd, to)| Some((source, fd?, to))) {
                 sources.push(source);
@@ -177,6 +179,11 @@ impl Server {
             Source::InitDeath(id) => {
                 if let Some(sandbox) = self.sandboxes.get_mut(&id) {
                     sandbox.on_init_death(&self.host, &mut self.buffer, out);
+                }
+            }
+            Source::ClerkDeath(id) => {
+                if let Some(sandbox) = self.sandboxes.get_mut(&id) {
+                    sandbox.on_clerk_death(&self.host, out);
                 }
             }
             Source::Alarm(id) => {
@@ -211,6 +218,7 @@ impl Server {
                 self.sandboxes.insert(sandbox, made);
             }
             Request::Claim { sandbox, limits } => self.with(sandbox, out, |it, host, out| it.claim(&limits, host, out)),
+            Request::Clerk { sandbox, task } => self.with(sandbox, out, |it, _, out| it.send_clerk(task, fds, out)),
             Request::Exec { sandbox, step, last, wall_time_ms, cpu_time_ms, report_posture } => {
                 let (wall, cpu) = (wall_time_ms.saturating_mul(MILLISECOND), cpu_time_ms.saturating_mul(MILLISECOND));
                 let asked = Asked { step, last, wall, cpu, report_posture };

@@ -71,6 +71,8 @@ pub enum Step {
     PidsLimit,
     CpuLimit,
     WorkspaceLimit,
+    // files
+    Clerk,
     // exec
     ExecSpec,
     ChownPipe,

@@ -11,10 +11,14 @@
 //!                                         <-   Provisioned{sandbox} + [box]   or PathRefused, or Failed
 //!   Claim{sandbox, limits}                ->
 //!                                         <-   Claimed{sandbox}               or Failed
+//!   Clerk{sandbox, fill} + [stream]       ->   (files in: after `Claimed` and before the first `Exec`)
+//!                                         <-   ClerkEnded{sandbox, status}    or Failed
 //!   Exec{sandbox, step, …} + [spec, 0, 1, 2] ->
 //!                                         <-   Started{sandbox, step}         or ExecFailed, or Failed
 //!   Kill{sandbox, cause}                  ->                                  (any time; no answer of its own)
 //!                                         <-   Ended{sandbox, step, evidence}
+//!   Clerk{sandbox, collect} + [stream]    ->   (files out: when all of the sandbox is dead, after its last `Ended`)
+//!                                         <-   ClerkEnded{sandbox, status}    or Failed
 //!   Deprovision{sandbox}                  ->   (also kills what still runs)
 //!                                         <-   Deprovisioned{sandbox}         or Failed
 //! ```
@@ -28,17 +32,22 @@
 //! `Deprovisioned` instead of `Provisioned`. Two live sandboxes never have the same slot. When the library's end of the socket is
 //! closed, everything is killed and removed.
 //!
-//! The library keeps the box's descriptor until `Deprovisioned` (or `Failed` instead of it) and then closes it where blocking harms
+//! A clerk is a process with the slot's ids and no capability that has nothing but the box and the stream; what is said on that is in
+//! [`files::frames`]. It is killed after [`CLERK_PATIENCE`], and with its sandbox. While there is one, no other is made, nothing is
+//! executed, and the sandbox is not removed.
+//!
+//! The library can do nothing with the box's descriptor but keep it: until `Deprovisioned` (or `Failed` instead of it), when it closes it where blocking harms
 //! nobody: the kernel deletes what is in the box when its last descriptor is closed, which takes seconds for a million files. The
 //! forkserver's own is closed by then.
 //!
 //! The forkserver dies with the *process* that started it, whichever thread that was.
 
+pub use files::Task;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Version of this protocol; a peer with another one is refused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The forkserver's end of the control socket.
 pub const CONTROL_FD: i32 = 3;
 /// Largest packet. What may be larger (argv, environment, filter) travels as a sealed memfd.
@@ -52,6 +61,8 @@ pub const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long the kernel may take to finish a kill before the sandbox fails as one that doesn't die. The program's end is decided
 /// by then, and nobody else waits for it; a job can make it last: 2 GiB of page tables take the kernel several seconds.
 pub const DEATH_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a clerk may take. Collecting ends by itself much sooner; what takes time beyond that is a library that doesn't read.
+pub const CLERK_PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, tag = "kind")]
@@ -63,6 +74,9 @@ pub enum Request {
     /// Once per sandbox. Only from then on is there room in the box: fill it after `Claimed`.
     #[serde(rename_all = "camelCase")]
     Claim { sandbox: u64, limits: ClaimLimits },
+    /// Carries one descriptor: the clerk's end of a stream (a connected `AF_UNIX` `SOCK_STREAM` socket).
+    #[serde(rename_all = "camelCase")]
+    Clerk { sandbox: u64, task: Task },
     /// Carries four descriptors: the [`ExecSpec`] memfd (sealed against shrinking, growing and writing), then the payload's stdin,
     /// stdout, stderr. Pipes among them become the slot's (`fchown`), so that the job can open `/dev/stdout` again.
     #[serde(rename_all = "camelCase")]
@@ -276,6 +290,9 @@ pub enum Event {
     PathRefused { sandbox: u64, path: u32, rule: PathRule },
     #[serde(rename_all = "camelCase")]
     Claimed { sandbox: u64 },
+    /// The clerk has ended and was reaped; all that it said is in the stream.
+    #[serde(rename_all = "camelCase")]
+    ClerkEnded { sandbox: u64, status: ExitStatus },
     #[serde(rename_all = "camelCase")]
     Started { sandbox: u64, step: u32, layers: Vec<Layer>, posture: Option<Posture>, stages: Vec<Stage> },
     /// The program could not be executed: the guest's affair (127 or 126). Everything is as before the `Exec`, except when `last`: then the sandbox is dead.

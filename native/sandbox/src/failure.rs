@@ -111,6 +111,9 @@ impl From<BackendError> for Failure {
             BackendError::Silent(request) => {
                 Failure::new(Step::Forkserver, "silent", format!("the forkserver did not answer in time: {request}"))
             }
+            BackendError::Clerk { code, .. } => {
+                Failure::new(Step::Forkserver, &code, "the process for the job's files did not do its task")
+            }
             BackendError::Confused { request, .. } => Failure::new(
                 Step::Forkserver,
                 "confused",

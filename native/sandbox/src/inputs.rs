@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::backend::NewFile;
 use crate::door::Issue;
 use crate::door::document::{Content, File, JobDocument};
 use crate::runtime::Runtime;
-use crate::workspace::NewFile;
 
 /// A job's inputs, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]

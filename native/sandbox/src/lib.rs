@@ -29,6 +29,5 @@ mod runtime;
 pub mod seccomp;
 mod slots;
 mod stop;
-pub mod workspace;
 
 pub use engine::{Engine, EngineError, Execution};

@@ -13,9 +13,9 @@ use crate::failure::{Failure, Step};
 use crate::outcome::{self, Attribution, Outcome};
 use crate::output::Kept;
 use crate::policy::Policy;
-use crate::workspace;
 
-use self::parts::{Artifact, BuildStep, Form, Held, Streams, Usage};
+pub use self::parts::Artifact;
+use self::parts::{BuildStep, Form, Held, Streams, Usage};
 
 /// Largest result document. Every job within the built-in ceilings stays below; JavaScript strings end at twice as much.
 const MAX_BYTES: usize = 256 << 20;
@@ -178,9 +178,8 @@ impl Report {
     }
 
     /// What was collected.
-    pub fn collected(&mut self, collected: workspace::Collected) {
-        self.artifacts_truncated = collected.truncated;
-        self.artifacts = collected.artifacts.into_iter().map(Artifact::of).collect();
+    pub fn collected(&mut self, artifacts: Vec<Artifact>, truncated: bool) {
+        (self.artifacts, self.artifacts_truncated) = (artifacts, truncated);
     }
 
     /// About how many bytes the document will have.

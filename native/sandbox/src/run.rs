@@ -1,12 +1,12 @@
 //! One job, from its document to its result: the whole path on one screen.
 
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use files::{Full, Limits};
 use forkserver::wire::PathPlan;
 
-use crate::backend::{self, Launch, Program};
+use crate::backend::{self, BackendError, Launch, Program};
 use crate::control::Control;
 use crate::door::document::{JobDocument, Overflow};
 use crate::door::{self, Issue};
@@ -19,9 +19,8 @@ use crate::plan::{self, Phase, Plan, Step};
 use crate::policy::layers::{self, Missing};
 use crate::policy::{self, LimitSet, Policy, host_paths};
 use crate::pool::Lease;
-use crate::result::{Context, Report, StepDone};
+use crate::result::{Artifact, Context, Report, StepDone};
 use crate::stop::Stop;
-use crate::workspace::{self, FillError, Full, Limits, Owner, Patterns};
 
 /// How long collecting may take; what is left after it is left.
 const COLLECT_TIME: Duration = Duration::from_secs(10);
@@ -52,7 +51,7 @@ async fn attempt(
     prepare(&mut place, &order, control, report).await?;
     let outcome = execute(&mut place, &mut order, control, report).await?;
     if outcome.attribution() == Attribution::Guest {
-        collect(&place, &job.artifacts, &order.policy.limits, report).await?;
+        collect(&mut place, &job.artifacts, &order.policy.limits, report).await?;
     }
     Ok(outcome)
 }
@@ -108,24 +107,33 @@ async fn acquire(house: &Arc<House>, order: &Order, control: &Control, report: &
 async fn prepare(place: &mut Lease, order: &Order, control: &Control, report: &mut Report) -> Result<(), Stop> {
     let begun = Instant::now();
     place.start(&order.plan.limits).await?;
-    fill(place, &order.inputs)?;
+    fill(place, &order.inputs).await?;
     report.timing().setup_us = micros(begun);
     control.reason().map_or(Ok(()), |reason| Err(Stop::Killed(reason)))
 }
 
-fn fill(place: &Lease, inputs: &Inputs) -> Result<(), Stop> {
-    let (uid, gid) = place.owner();
-    let fill = || workspace::fill(place.directory(), Owner { uid, gid }, &inputs.files());
-    fill().map_err(|error| match error {
-        FillError::Full { full, .. } => {
-            let field = match full {
-                Full::Bytes => "policy.limits.diskBytes",
-                Full::Inodes => "policy.limits.inodes",
-            };
-            Stop::Rejected(Issue::at(field, "too-small", "must have room for the job's own files"))
-        }
-        FillError::Host { step, errno, .. } => Stop::Failed(Failure::system(FailedStep::Fill, step, errno)),
-    })
+async fn fill(place: &mut Lease, inputs: &Inputs) -> Result<(), Stop> {
+    let files = inputs.files();
+    if files.is_empty() {
+        return Ok(());
+    }
+    let field = match place.fill(&files).await.map_err(|error| clerk_failed(error, FailedStep::Fill))? {
+        None => return Ok(()),
+        Some(Full::Bytes) => "policy.limits.diskBytes",
+        Some(Full::Inodes) => "policy.limits.inodes",
+    };
+    Err(Stop::Rejected(Issue::at(field, "too-small", "must have room for the job's own files")))
+}
+
+fn clerk_failed(error: BackendError, step: FailedStep) -> Stop {
+    let what = match step {
+        FailedStep::Fill => "the job's files could not be written",
+        _ => "the artifacts could not be collected",
+    };
+    match error {
+        BackendError::Clerk { code, .. } => Stop::Failed(Failure::new(step, &code, what)),
+        other => Stop::Failed(other.into()),
+    }
 }
 
 /// The steps, one after the other, until one ends the job.
@@ -204,20 +212,17 @@ async fn stop_when_killed(control: Arc<Control>, stopper: Arc<dyn backend::Stop>
 }
 
 /// Only now, with everything in the sandbox dead, is anything of it read.
-async fn collect(place: &Lease, patterns: &[String], limits: &LimitSet, report: &mut Report) -> Result<(), Stop> {
+async fn collect(place: &mut Lease, patterns: &[String], limits: &LimitSet, report: &mut Report) -> Result<(), Stop> {
     if patterns.is_empty() {
         return Ok(());
     }
     let begun = Instant::now();
-    let failed = |code: &str| Failure::new(FailedStep::Collect, code, "the artifacts could not be collected");
-    let patterns = Patterns::parse(patterns).map_err(|_| Issue::at("artifacts", "glob", "must be patterns"))?;
-    let limits =
-        Limits { artifacts: limits.artifacts as usize, artifact_bytes: limits.artifact_bytes, time: COLLECT_TIME };
-    let directory = place.directory().try_clone_to_owned().map_err(|_| failed("dup"))?;
-    let work = move || workspace::collect(directory.as_fd(), &patterns, limits);
-    let collected =
-        tokio::task::spawn_blocking(work).await.map_err(|_| failed("panic"))?.map_err(|_| failed("open"))?;
-    report.collected(collected);
+    let (artifacts, artifact_bytes) = (limits.artifacts, limits.artifact_bytes);
+    let limits = Limits { artifacts, artifact_bytes, time_ms: COLLECT_TIME.as_millis() as u64 };
+    let collected = place.collect(patterns, limits).await.map_err(|error| clerk_failed(error, FailedStep::Collect))?;
+    let weight = collected.artifacts.iter().filter_map(|one| one.content.as_ref().ok()).map(Vec::len).sum();
+    let hash = move || collected.artifacts.into_iter().map(Artifact::of).collect();
+    report.collected(offload(weight, hash).await, collected.truncated);
     report.timing().collect_us = micros(begun);
     Ok(())
 }

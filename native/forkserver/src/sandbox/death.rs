@@ -27,6 +27,7 @@ impl Sandbox {
             return Ok(());
         }
         self.watch.restart();
+        self.dismiss_clerk();
         self.deadline = Some(after(DEATH_PATIENCE));
         let Some(init) = &self.parts.init else {
             (self.state, self.retry) = (State::Emptying, Some(boottime()));
@@ -46,6 +47,7 @@ impl Sandbox {
         let Err(failure) = result else { return };
         self.exec = None;
         self.refused = None;
+        self.awaiting_death = None;
         out.push((Event::Failed { sandbox: self.id, error: failure.into() }, Vec::new()));
         // That killing fails too is found by the deadline.
         let _ = self.die();
@@ -62,6 +64,10 @@ impl Sandbox {
     }
 
     pub(super) fn finish(&mut self, host: &Host, out: &mut Outgoing) {
+        if self.clerk.is_some() {
+            // Its death brings us here again.
+            return;
+        }
         let emptied = self.parts.leaf.as_ref().map_or(Ok(true), |leaf| leaf.is_empty().at(Step::Evidence));
         match emptied {
             Ok(false) => {
@@ -74,6 +80,7 @@ impl Sandbox {
         (self.state, self.deadline) = (State::Dead, None);
         self.tell_end(out);
         self.watch.lap("evidence");
+        self.send_waiting_clerk(out);
         if self.unwanted {
             self.remove(host, out);
         }
@@ -94,6 +101,7 @@ impl Sandbox {
     pub(super) fn remove(&mut self, host: &Host, out: &mut Outgoing) {
         (self.state, self.deadline) = (State::Removing, Some(after(DEATH_PATIENCE)));
         self.watch.restart();
+        self.dismiss_clerk();
         (self.parts.workspace, self.parts.alarm) = (None, None);
         if let Some(leaf) = &self.parts.leaf {
             // It is only about what the kernel remembers: the leaf goes all the same.
@@ -103,6 +111,9 @@ impl Sandbox {
     }
 
     pub(super) fn try_remove(&mut self, host: &Host, out: &mut Outgoing) {
+        if self.clerk.is_some() {
+            return;
+        }
         let removed = self.parts.leaf.as_ref().map_or(Ok(()), |leaf| host.hierarchies.remove_leaf(leaf));
         match removed {
             Ok(()) => {

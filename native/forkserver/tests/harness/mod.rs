@@ -2,12 +2,14 @@
 #![allow(dead_code, unused_imports)] // each test file uses a part of it
 
 mod ask;
+mod clerk;
 mod host;
 mod ran;
 mod rootless;
 mod socket;
 
 pub use ask::*;
+pub use clerk::*;
 use forkserver::wire::*;
 pub use host::*;
 pub use ran::*;

@@ -4,17 +4,20 @@
 //! probe        really run something, and report the layers that held
 //! provision    a sandbox from a template, before any job is known
 //! start        give it one job's limits
+//! fill         put the job's files into it
 //! exec         run a program in it; wait for it, or stop it
+//! collect      take artifacts out of it, when all in it is dead
 //! deprovision  kill what is left, and remove it
 //! ```
 
 pub mod process;
 
 use std::future::Future;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use files::{Collected, Full, Limits};
 use forkserver::wire::{Cause, ClaimLimits, Evidence, ExecSpec, Layer, PathPlan, PathRule, Posture};
 use serde::Serialize;
 
@@ -59,16 +62,16 @@ pub struct Probed {
 
 /// One prepared, confined place. It belongs to one job and is then destroyed.
 pub trait Sandbox: Send + Sync {
-    /// Root of its writable file system (`work/`, `tmp/`, `shm/`).
-    fn directory(&self) -> BorrowedFd<'_>;
-    /// Host uid and gid of what runs in it.
-    fn owner(&self) -> (u32, u32);
     /// Layers that hold by now, with their values.
     fn layers(&self) -> &[Layer];
     /// Whether it can still be used.
     fn is_alive(&self) -> bool;
     /// Gives it a job's limits.
     fn start<'a>(&'a mut self, limits: &'a ClaimLimits) -> Answer<'a, ()>;
+    /// Writes files below its `/work`, before anything is executed; which limit they don't fit into, if they don't.
+    fn fill<'a>(&'a mut self, files: &'a [NewFile<'a>]) -> Answer<'a, Option<Full>>;
+    /// Takes what matches the patterns out of its `/work`, as the last thing: whatever still lives in it is killed before.
+    fn collect<'a>(&'a mut self, patterns: &'a [String], limits: Limits) -> Answer<'a, Collected>;
     /// Starts a program in it.
     fn exec(&mut self, program: Program) -> Answer<'_, Launch>;
     /// Waits until everything of the running program is dead.
@@ -82,6 +85,16 @@ pub trait Sandbox: Send + Sync {
 /// Stops what runs in one sandbox. The first cause that is acted on wins; none after the end.
 pub trait Stop: Send + Sync {
     fn stop(&self, cause: Cause);
+}
+
+/// One file to be made below `/work`.
+#[derive(Debug, Clone, Copy)]
+pub struct NewFile<'a> {
+    /// Relative, its segments neither empty nor `.` nor `..`.
+    pub path: &'a str,
+    pub bytes: &'a [u8],
+    /// Mode 0755 instead of 0644.
+    pub executable: bool,
 }
 
 /// One program to run.
@@ -133,6 +146,9 @@ pub enum BackendError {
     /// It did not answer in time.
     #[error("no answer to {0} in time")]
     Silent(&'static str),
+    /// The process that writes or reads a job's files did not do it.
+    #[error("clerk: {code}: {message}")]
+    Clerk { code: String, message: String },
     /// It said something that does not belong there.
     #[error("unexpected answer to {request}: {answer}")]
     Confused { request: &'static str, answer: String },

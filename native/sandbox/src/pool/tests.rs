@@ -1,12 +1,12 @@
 use std::future::Future;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use files::{Collected, Full, Limits};
 use forkserver::wire::{ClaimLimits, Evidence, Layer, PathAccess};
 
 use super::*;
-use crate::backend::{Answer, BackendError, Launch, Probed, Program, Sandbox, Stop};
+use crate::backend::{Answer, BackendError, Launch, NewFile, Probed, Program, Sandbox, Stop};
 use crate::door::document::Loopback;
 
 /// A backend whose sandboxes hold nothing, to see what the pool does with them. That sandboxes confine is not shown here.
@@ -21,7 +21,6 @@ struct Recorder {
 struct Empty {
     live: Arc<AtomicUsize>,
     stuck: Arc<AtomicBool>,
-    directory: OwnedFd,
 }
 
 impl Backend for Recorder {
@@ -41,8 +40,7 @@ impl Backend for Recorder {
             }
             self.made.fetch_add(1, Ordering::Relaxed);
             self.live.fetch_add(1, Ordering::Relaxed);
-            let directory = std::fs::File::open("/").expect("a directory").into();
-            Ok(Box::new(Empty { live: self.live.clone(), stuck: self.stuck.clone(), directory }) as Box<dyn Sandbox>)
+            Ok(Box::new(Empty { live: self.live.clone(), stuck: self.stuck.clone() }) as Box<dyn Sandbox>)
         })
     }
 
@@ -52,14 +50,6 @@ impl Backend for Recorder {
 }
 
 impl Sandbox for Empty {
-    fn directory(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
-    }
-
-    fn owner(&self) -> (u32, u32) {
-        (0, 0)
-    }
-
     fn layers(&self) -> &[Layer] {
         &[]
     }
@@ -70,6 +60,14 @@ impl Sandbox for Empty {
 
     fn start<'a>(&'a mut self, _limits: &'a ClaimLimits) -> Answer<'a, ()> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn fill<'a>(&'a mut self, _files: &'a [NewFile<'a>]) -> Answer<'a, Option<Full>> {
+        Box::pin(async { Err(BackendError::Died) })
+    }
+
+    fn collect<'a>(&'a mut self, _patterns: &'a [String], _limits: Limits) -> Answer<'a, Collected> {
+        Box::pin(async { Err(BackendError::Died) })
     }
 
     fn exec(&mut self, _program: Program) -> Answer<'_, Launch> {

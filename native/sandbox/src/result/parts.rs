@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 use crate::outcome::Outcome;
 use crate::output::Kept;
 use crate::policy::hex;
-use crate::workspace;
 
 /// Both streams of one step.
 #[derive(Debug, Clone, Serialize)]
@@ -127,12 +126,12 @@ impl Content {
 }
 
 impl Artifact {
-    pub fn of(artifact: workspace::Artifact) -> Artifact {
+    pub fn of(artifact: files::Artifact) -> Artifact {
         let path = artifact.path;
         match artifact.content {
             Ok(content) => {
-                let bytes = content.bytes.len() as u64;
-                Artifact::Collected { path, form: Form::of(content.bytes), bytes, sha256: content.sha256 }
+                let (bytes, sha256) = (content.len() as u64, hex(&Sha256::digest(&content)));
+                Artifact::Collected { path, form: Form::of(content), bytes, sha256 }
             }
             Err(reason) => Artifact::Rejected { path, rejected: reason.name() },
         }

@@ -133,6 +133,7 @@ fn sandbox_of(event: &Event) -> Option<u64> {
         Event::Provisioned { sandbox, .. }
         | Event::PathRefused { sandbox, .. }
         | Event::Claimed { sandbox }
+        | Event::ClerkEnded { sandbox, .. }
         | Event::Started { sandbox, .. }
         | Event::ExecFailed { sandbox, .. }
         | Event::Ended { sandbox, .. }

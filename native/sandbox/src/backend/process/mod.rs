@@ -4,6 +4,7 @@
 //! again at a bounded rate.
 
 pub mod cgroups;
+mod clerk;
 mod link;
 mod probe;
 mod sandbox;

@@ -1,20 +1,25 @@
 //! One sandbox of the forkserver's, as this side sees it: requests in the order of its life, and their answers.
 
-use std::io::Write;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use files::{Collected, Distrust, Full, Limits};
 use forkserver::wire::{
-    Cause, ClaimLimits, DEATH_PATIENCE, Event, Evidence, ExecSpec, Layer, Request, START_PATIENCE, SandboxPlan,
+    CLERK_PATIENCE, Cause, ClaimLimits, DEATH_PATIENCE, Event, Evidence, ExecSpec, Layer, Request, START_PATIENCE,
+    SandboxPlan, Task,
 };
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use tokio::net::UnixStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
+use super::clerk::{self, ClerkError};
 use super::link::Link;
 use super::socket::Arrival;
-use crate::backend::{Answer, BackendError, Launch, Program, Sandbox, Stop};
+use crate::backend::{Answer, BackendError, Launch, NewFile, Program, Sandbox, Stop};
+use crate::failure::errno_name;
 
 /// How long the forkserver may take to answer, beyond what it waits for itself.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -26,8 +31,8 @@ pub struct Place {
     id: u64,
     link: Arc<Link>,
     events: UnboundedReceiver<Arrival>,
+    /// Kept for its end only.
     directory: OwnedFd,
-    owner: (u32, u32),
     layers: Vec<Layer>,
     deadline: Duration,
 }
@@ -39,8 +44,8 @@ impl Place {
         link.send(&Request::Provision { sandbox: id, plan }, Vec::new());
         let mut arrival = answer(&mut events, "Provision").await?;
         match (arrival.event, arrival.fds.pop()) {
-            (Event::Provisioned { uid, gid, layers, .. }, Some(directory)) => {
-                Ok(Place { id, link, events, directory, owner: (uid, gid), layers, deadline: OVERTIME })
+            (Event::Provisioned { layers, .. }, Some(directory)) => {
+                Ok(Place { id, link, events, directory, layers, deadline: OVERTIME })
             }
             (event, _) => {
                 let failure = unexpected("Provision", event);
@@ -53,6 +58,23 @@ impl Place {
     async fn ask(&mut self, request: Request, fds: Vec<OwnedFd>, name: &'static str) -> Result<Event, BackendError> {
         self.link.send(&request, fds);
         answer(&mut self.events, name).await.map(|arrival| arrival.event)
+    }
+
+    /// Has a clerk do something, and waits for its end too: nothing else may be asked for before.
+    async fn order<T, F>(&mut self, task: Task, work: impl FnOnce(UnixStream) -> F) -> Result<T, BackendError>
+    where
+        F: Future<Output = Result<T, ClerkError>>,
+    {
+        let no_stream = |error: io::Error| BackendError::System { call: "socketpair", errno: errno_of(&error) };
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(no_stream)?;
+        ours.set_nonblocking(true).map_err(no_stream)?;
+        let stream = UnixStream::from_std(ours).map_err(no_stream)?;
+        self.link.send(&Request::Clerk { sandbox: self.id, task }, vec![theirs.into()]);
+        let done = work(stream).await;
+        match answer(&mut self.events, "Clerk").await?.event {
+            Event::ClerkEnded { .. } => done.map_err(BackendError::from),
+            other => Err(unexpected("Clerk", other)),
+        }
     }
 
     async fn launch(&mut self, program: Program) -> Result<Launch, BackendError> {
@@ -88,14 +110,6 @@ impl Place {
 }
 
 impl Sandbox for Place {
-    fn directory(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
-    }
-
-    fn owner(&self) -> (u32, u32) {
-        self.owner
-    }
-
     fn layers(&self) -> &[Layer] {
         &self.layers
     }
@@ -112,6 +126,14 @@ impl Sandbox for Place {
                 other => Err(unexpected("Claim", other)),
             }
         })
+    }
+
+    fn fill<'a>(&'a mut self, files: &'a [NewFile<'a>]) -> Answer<'a, Option<Full>> {
+        Box::pin(async move { self.order(Task::Fill, |stream| clerk::fill(stream, files)).await })
+    }
+
+    fn collect<'a>(&'a mut self, patterns: &'a [String], limits: Limits) -> Answer<'a, Collected> {
+        Box::pin(async move { self.order(Task::Collect, |stream| clerk::collect(stream, patterns, limits)).await })
     }
 
     fn exec(&mut self, program: Program) -> Answer<'_, Launch> {
@@ -160,7 +182,12 @@ async fn finish(link: Arc<Link>, mut events: UnboundedReceiver<Arrival>, id: u64
             Ok(Arrival { event: Event::Deprovisioned { .. }, .. }) => break Ok(()),
             // What was still under way when it was given up.
             Ok(Arrival {
-                event: Event::Ended { .. } | Event::Started { .. } | Event::Claimed { .. } | Event::ExecFailed { .. },
+                event:
+                    Event::Ended { .. }
+                    | Event::ClerkEnded { .. }
+                    | Event::Started { .. }
+                    | Event::Claimed { .. }
+                    | Event::ExecFailed { .. },
                 ..
             }) => {}
             Ok(Arrival { event, .. }) => break Err(unexpected("Deprovision", event)),
@@ -179,6 +206,7 @@ fn patience(request: &str) -> Duration {
     match request {
         // One that can't be executed is told when all of it is dead.
         "Exec" => ANSWER + START_PATIENCE + DEATH_PATIENCE,
+        "Clerk" => ANSWER + CLERK_PATIENCE + DEATH_PATIENCE,
         "Deprovision" => ANSWER + DEATH_PATIENCE,
         _ => ANSWER,
     }
@@ -210,10 +238,24 @@ fn sealed(spec: &ExecSpec) -> Result<OwnedFd, BackendError> {
         .or_else(|_| memfd_create("exec", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING))
         .map_err(BackendError::system("memfd_create"))?;
     let mut file = std::fs::File::from(fd);
-    file.write_all(&text)
-        .map_err(|error| BackendError::System { call: "write", errno: error.raw_os_error().unwrap_or(0) })?;
+    file.write_all(&text).map_err(|error| BackendError::System { call: "write", errno: errno_of(&error) })?;
     let fd = OwnedFd::from(file);
     let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
     fcntl_add_seals(&fd, seals).map_err(BackendError::system("fcntl_add_seals"))?;
     Ok(fd)
+}
+
+fn errno_of(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(0)
+}
+
+impl From<ClerkError> for BackendError {
+    fn from(error: ClerkError) -> BackendError {
+        let code = match &error {
+            ClerkError::Gone(_) => "died".to_owned(),
+            ClerkError::Distrusted(Distrust::NotAsked(_)) => "confused".to_owned(),
+            ClerkError::Distrusted(Distrust::Failed { errno, .. }) => errno_name(*errno),
+        };
+        BackendError::Clerk { code, message: error.to_string() }
+    }
 }

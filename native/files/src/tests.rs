@@ -1,25 +1,51 @@
 //! Each on a file system as the sandbox has it: a detached tmpfs, small, reached by descriptor only. They need root.
 
 use std::fs;
+use std::io::{self, Cursor, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, RenameFlags, mkdirat, mknodat, renameat_with, unlinkat};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, RenameFlags, Uid, mkdirat, mknodat, renameat_with, unlinkat};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen};
+use rustix::process::umask;
+use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
 
 use super::*;
 
-const OWNER: Owner = Owner { uid: 231_234, gid: 231_234 };
-const LIMITS: Limits = Limits { artifacts: 64, artifact_bytes: 1 << 20, time: Duration::from_secs(5) };
+/// Ids of a slot: what a clerk runs as.
+const SLOT: u32 = 231_234;
+const LIMITS: Limits = Limits { artifacts: 64, artifact_bytes: 1 << 20, time_ms: 5000 };
 
 /// A writable file system with an empty `work/`.
 struct Box {
     root: OwnedFd,
+}
+
+/// A stream whose other side has said everything and reads everything.
+struct Script {
+    said: Cursor<Vec<u8>>,
+    answered: Vec<u8>,
+}
+
+impl Read for Script {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.said.read(buffer)
+    }
+}
+
+impl Write for Script {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.answered.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Box {
@@ -48,22 +74,74 @@ impl Box {
         fs::write(self.at(path), bytes).unwrap();
     }
 
-    fn fill(&self, files: &[(&str, &[u8], bool)]) -> Result<(), FillError> {
-        let files: Vec<NewFile> =
-            files.iter().map(|(path, bytes, executable)| NewFile { path, bytes, executable: *executable }).collect();
-        fill(self.root.as_fd(), OWNER, &files)
+    /// Everything in it becomes the slot's.
+    fn give_away(&self) {
+        let mut left = vec![self.at("")];
+        while let Some(path) = left.pop() {
+            lchown(&path, Some(SLOT), Some(SLOT)).unwrap();
+            if fs::symlink_metadata(&path).unwrap().is_dir() {
+                left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        }
+    }
+
+    /// What a clerk answers to these words.
+    fn serve(&self, task: Task, said: Vec<u8>) -> Vec<u8> {
+        let mut script = Script { said: Cursor::new(said), answered: Vec::new() };
+        serve(task, self.root.as_fd(), &mut script).unwrap();
+        script.answered
+    }
+
+    fn fill(&self, files: &[(&str, &[u8], bool)]) -> Answer {
+        let mut said = Vec::new();
+        for (path, bytes, executable) in files {
+            let (path, executable) = ((*path).to_owned(), *executable);
+            said.extend(frames::word(&Order::File(NewFile { path, bytes: bytes.len() as u64, executable })));
+            for part in bytes.chunks(frames::MAX_DATA) {
+                frames::write_data(&mut said, part).unwrap();
+            }
+        }
+        said.extend(frames::word(&Order::End));
+        frames::read_word(&mut &*self.serve(Task::Fill, said)).unwrap()
+    }
+
+    fn try_collect(&self, patterns: &[&str], limits: Limits) -> Result<Collected, Distrust> {
+        let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+        let said = [frames::word(&Order::Collect { patterns, limits }), frames::word(&Order::End)].concat();
+        let answered = self.serve(Task::Collect, said);
+        let (mut intake, mut rest) = (Intake::new(limits), &*answered);
+        loop {
+            let (start, more) = rest.split_at(frames::HEADER);
+            let (kind, length) = frames::parse_header(start.try_into().unwrap()).unwrap();
+            let (bytes, more) = more.split_at(length);
+            rest = more;
+            if let Some(collected) = intake.take(kind, bytes)? {
+                assert_eq!(rest, b"");
+                return Ok(collected);
+            }
+        }
     }
 
     fn collect(&self, patterns: &[&str], limits: Limits) -> Collected {
-        let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
-        collect(self.root.as_fd(), &Patterns::parse(&patterns).unwrap(), limits).unwrap()
+        self.try_collect(patterns, limits).unwrap()
     }
 
     /// What is collected, as (path, bytes or reason).
     fn found(&self, patterns: &[&str]) -> Vec<(String, Result<Vec<u8>, Reason>)> {
         let collected = self.collect(patterns, LIMITS);
-        collected.artifacts.into_iter().map(|one| (one.path, one.content.map(|content| content.bytes))).collect()
+        collected.artifacts.into_iter().map(|one| (one.path, one.content)).collect()
     }
+}
+
+/// Runs `work` on a thread that has the slot's ids and no capability, as a clerk does.
+fn as_slot<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let become_slot = || {
+        umask(Mode::empty());
+        set_thread_res_gid(Gid::from_raw(SLOT), Gid::from_raw(SLOT), Gid::from_raw(SLOT)).unwrap();
+        set_thread_res_uid(Uid::from_raw(SLOT), Uid::from_raw(SLOT), Uid::from_raw(SLOT)).unwrap();
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(become_slot).join().unwrap())
 }
 
 fn rejected(path: &str, reason: Reason) -> (String, Result<Vec<u8>, Reason>) {
@@ -75,16 +153,57 @@ fn taken(path: &str, bytes: &[u8]) -> (String, Result<Vec<u8>, Reason>) {
 }
 
 #[test]
-fn files_arrive_with_owner_and_mode_whatever_the_umask() {
+fn files_arrive_with_owner_and_mode() {
     let sandbox = Box::new();
-    sandbox.fill(&[("data/deep/in.csv", b"1,2\n", false), ("run.sh", b"exit", true), ("data/b", b"", false)]).unwrap();
+    sandbox.give_away();
+    let files: [(&str, &[u8], bool); 3] =
+        [("data/deep/in.csv", b"1,2\n", false), ("run.sh", b"exit", true), ("data/b", b"", false)];
+    assert_eq!(as_slot(|| sandbox.fill(&files)), Answer::Filled);
     for (path, mode) in
         [("data", 0o40755), ("data/deep", 0o40755), ("data/deep/in.csv", 0o100644), ("run.sh", 0o100755)]
     {
         let status = fs::symlink_metadata(sandbox.at(path)).unwrap();
-        assert_eq!((status.mode(), status.uid(), status.gid()), (mode, OWNER.uid, OWNER.gid), "{path}");
+        assert_eq!((status.mode(), status.uid(), status.gid()), (mode, SLOT, SLOT), "{path}");
     }
     assert_eq!(fs::read(sandbox.at("data/deep/in.csv")).unwrap(), b"1,2\n");
+    let large = vec![7; 200_000];
+    assert_eq!(as_slot(|| sandbox.fill(&[("large", &large, false)])), Answer::Filled);
+    assert_eq!(fs::read(sandbox.at("large")).unwrap(), large);
+}
+
+#[test]
+fn a_slot_fills_nothing_that_is_not_its_own() {
+    let sandbox = Box::new();
+    let answer = as_slot(|| sandbox.fill(&[("file", b"x", false)]));
+    assert!(matches!(answer, Answer::Failed { ref step, errno: 13 } if step == "create"), "{answer:?}");
+}
+
+#[test]
+fn an_order_of_another_kind_is_none() {
+    let file = NewFile { path: "a".to_owned(), bytes: 2, executable: false };
+    let order = Order::Collect { patterns: Vec::new(), limits: LIMITS };
+    let data = |bytes: &[u8]| {
+        let mut frame = Vec::new();
+        frames::write_data(&mut frame, bytes).unwrap();
+        frame
+    };
+    for (task, said) in [
+        (Task::Fill, frames::word(&order)),
+        (Task::Fill, Vec::new()),
+        (Task::Fill, frames::word(&Order::File(file.clone()))),
+        (Task::Fill, [frames::word(&Order::File(file.clone())), data(b"abc")].concat()),
+        (
+            Task::Fill,
+            [frames::word(&Order::File(NewFile { path: "b".to_owned(), ..file.clone() })), data(b"")].concat(),
+        ),
+        (Task::Fill, b"d\xff\xff\xff\xff".to_vec()),
+        (Task::Collect, frames::word(&Order::File(file))),
+        (Task::Collect, frames::word(&order)),
+    ] {
+        let script = Script { said: Cursor::new(said.clone()), answered: Vec::new() };
+        assert!(serve(task, Box::new().root.as_fd(), script).is_err(), "{task:?} {said:?}");
+    }
+    assert!(Box::new().try_collect(&["["], LIMITS).is_err());
 }
 
 #[test]
@@ -97,11 +216,11 @@ fn nothing_planted_is_written_through() {
     symlink(outside.path(), sandbox.at("directory")).unwrap();
     fs::hard_link(sandbox.at("file"), sandbox.at("again")).unwrap();
     for path in ["file", "directory/new", "again"] {
-        assert!(matches!(sandbox.fill(&[(path, b"after", false)]), Err(FillError::Host { .. })), "{path}");
+        assert!(matches!(sandbox.fill(&[(path, b"after", false)]), Answer::Failed { .. }), "{path}");
     }
     let status = fs::metadata(&victim).unwrap();
     assert_eq!(fs::read(&victim).unwrap(), b"before");
-    assert_ne!(status.uid(), OWNER.uid);
+    assert_eq!(status.len(), 6);
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
 }
 
@@ -109,7 +228,7 @@ fn nothing_planted_is_written_through() {
 fn no_path_leads_out_of_the_box() {
     let sandbox = Box::new();
     for path in ["../escaped", "a/../../escaped", "/escaped", "", ".", "..", "a//b", "a/"] {
-        assert!(sandbox.fill(&[(path, b"x", false)]).is_err(), "{path:?}");
+        assert!(matches!(sandbox.fill(&[(path, b"x", false)]), Answer::Failed { .. }), "{path:?}");
     }
     assert!(!fs::exists(sandbox.at("../escaped")).unwrap());
 }
@@ -117,9 +236,9 @@ fn no_path_leads_out_of_the_box() {
 #[test]
 fn a_full_workspace_says_what_is_full() {
     let bytes = Box::of("64k", "100").fill(&[("a", &[7; 32 << 10], false), ("b", &[7; 65 << 10], false)]);
-    assert!(matches!(bytes, Err(FillError::Full { ref path, full: Full::Bytes }) if path == "b"), "{bytes:?}");
+    assert_eq!(bytes, Answer::Full { full: Full::Bytes });
     let inodes = Box::of("1m", "4").fill(&[("a", b"", false), ("b", b"", false), ("c", b"", false), ("d", b"", false)]);
-    assert!(matches!(inodes, Err(FillError::Full { full: Full::Inodes, .. })), "{inodes:?}");
+    assert_eq!(inodes, Answer::Full { full: Full::Inodes });
 }
 
 #[test]
@@ -130,8 +249,6 @@ fn what_matches_comes_back_in_order_of_the_paths() {
     }
     let expected = [taken("log.txt", b"5"), taken("out/a!", b"4"), taken("out/a/z", b"3"), taken("out/b", b"2")];
     assert_eq!(sandbox.found(&["out/**", "*.txt", "missing", "out/b"]), expected);
-    let content = sandbox.collect(&["log.txt"], LIMITS).artifacts.remove(0).content.unwrap();
-    assert_eq!(content.sha256, "ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d");
 }
 
 #[test]
@@ -281,9 +398,9 @@ fn a_huge_directory_is_cut_off_in_time() {
     }
     let begin = Instant::now();
     let collected = sandbox.collect(&["**/*"], LIMITS);
-    assert!(collected.truncated && collected.artifacts.len() <= LIMITS.artifacts);
+    assert!(collected.truncated && collected.artifacts.len() as u64 <= LIMITS.artifacts);
     assert!(begin.elapsed() < Duration::from_secs(10));
-    assert!(sandbox.collect(&["**"], Limits { time: Duration::ZERO, ..LIMITS }).truncated);
+    assert!(sandbox.collect(&["**"], Limits { time_ms: 0, ..LIMITS }).truncated);
 }
 
 #[test]
@@ -345,9 +462,33 @@ fn modes_and_vanishing_files_are_no_failure_of_ours() {
     fs::set_permissions(sandbox.at("setuid"), fs::Permissions::from_mode(0o6000)).unwrap();
     assert_eq!(sandbox.found(&["setuid"]), [taken("setuid", b"x")]);
     let work = fs::File::open(sandbox.at("")).unwrap();
-    assert_eq!(super::read::read(work.as_fd(), b"gone", 10), Err(Reason::Unreadable));
+    assert_eq!(super::read::open(work.as_fd(), b"gone", 10).err(), Some(Reason::Unreadable));
     unlinkat(&sandbox.root, "work/setuid", AtFlags::empty()).unwrap();
     unlinkat(&sandbox.root, "work", AtFlags::REMOVEDIR).unwrap();
-    let patterns = Patterns::parse(&["**".to_owned()]).unwrap();
-    assert_eq!(collect(sandbox.root.as_fd(), &patterns, LIMITS).unwrap_err().step, "open");
+    let failed = sandbox.try_collect(&["**"], LIMITS).unwrap_err();
+    assert_eq!(failed, Distrust::Failed { step: "open".to_owned(), errno: 2 });
+}
+
+#[test]
+fn what_a_job_locked_is_taken_without_a_capability() {
+    let sandbox = Box::new();
+    for path in ["out/deep/file", "out/other", "mine"] {
+        sandbox.put(path, b"locked");
+    }
+    let locked = |path: &str| fs::set_permissions(sandbox.at(path), fs::Permissions::from_mode(0o000)).unwrap();
+    sandbox.give_away();
+    ["out/deep/file", "out/deep", "out/other", "out", ""].into_iter().for_each(locked);
+    let all = ["mine", "out/deep/file", "out/other"].map(|path| taken(path, b"locked"));
+    assert_eq!(as_slot(|| sandbox.found(&["**"])), all);
+}
+
+#[test]
+fn what_belongs_to_another_is_not_unlocked() {
+    let sandbox = Box::new();
+    sandbox.put("foreign", b"root's");
+    fs::set_permissions(sandbox.at("foreign"), fs::Permissions::from_mode(0o600)).unwrap();
+    symlink("foreign", sandbox.at("link")).unwrap();
+    let expected = [rejected("foreign", Reason::Unreadable), rejected("link", Reason::Symlink)];
+    assert_eq!(as_slot(|| sandbox.found(&["*"])), expected);
+    assert_eq!(fs::metadata(sandbox.at("foreign")).unwrap().mode() & 0o777, 0o600);
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat2, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, chmodat, openat2, statat};
 use rustix::io::Errno;
 
-use super::collect::Reason;
-use super::{CONFINED, Patterns};
+use crate::CONFINED;
+use crate::collect::Reason;
+use crate::patterns::Patterns;
 
 /// How deep directories below the top are entered.
 const MAX_DEPTH: usize = 64;
@@ -18,7 +19,7 @@ const MAX_ENTRIES: usize = 200_000;
 const MAX_PATH: usize = 4095;
 
 /// What a walk found, by path and in its order.
-pub(super) struct Found {
+pub(crate) struct Found {
     /// A regular file, or the reason why the entry is none.
     pub paths: BTreeMap<Vec<u8>, Result<(), Reason>>,
     /// There was more than this.
@@ -26,7 +27,7 @@ pub(super) struct Found {
 }
 
 /// Walks `work` for what `patterns` match. Keeps the first `most` paths in byte order; stops at the deadline.
-pub(super) fn walk(work: BorrowedFd, patterns: &Patterns, most: usize, deadline: Instant) -> Result<Found, Errno> {
+pub(crate) fn walk(work: BorrowedFd, patterns: &Patterns, most: usize, deadline: Instant) -> Result<Found, Errno> {
     let mut walk =
         Walk { patterns, most, deadline, entries: 0, found: Found { paths: BTreeMap::new(), truncated: false } };
     let top = openat2(work, ".", DIRECTORY, Mode::empty(), CONFINED)?;
@@ -85,7 +86,7 @@ impl Walk<'_> {
             return None;
         }
         let directory = above.entries.fd().ok()?;
-        match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(|status| FileType::from_raw_mode(status.st_mode)) {
+        match make_readable(directory, name) {
             Ok(FileType::Directory) => return self.enter(directory, name, path, depth, further),
             Ok(kind) if wanted => self.keep(path, judge(kind)),
             Err(_) if wanted => self.keep(path, Err(Reason::Unreadable)),
@@ -122,6 +123,23 @@ impl Walk<'_> {
             self.found.truncated = true;
         }
     }
+}
+
+/// What is there; a file or directory that its owner locked himself out of is unlocked, if we are the owner, as that needs no
+/// capability. (A link that took its place meanwhile would lead to another file of ours: nobody else's mode can be changed.)
+pub(crate) fn make_readable(above: BorrowedFd, name: &[u8]) -> Result<FileType, Errno> {
+    let status = statat(above, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let kind = FileType::from_raw_mode(status.st_mode);
+    let needed = match kind {
+        FileType::RegularFile => 0o400,
+        FileType::Directory => 0o500,
+        _ => return Ok(kind),
+    };
+    if status.st_mode & needed != needed {
+        // Where it fails, so will opening it, which has a reason of its own.
+        let _ = chmodat(above, name, Mode::from_raw_mode(status.st_mode & 0o777 | needed), AtFlags::empty());
+    }
+    Ok(kind)
 }
 
 fn open(above: BorrowedFd, name: &[u8]) -> Result<Dir, Errno> {

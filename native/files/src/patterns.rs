@@ -5,7 +5,7 @@ use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 /// Glob patterns relative to `/work`: `*`, `?` and `[…]` within a segment, `**` for any number of whole segments, everything
 /// else literal (braces too).
 #[derive(Debug)]
-pub struct Patterns {
+pub(crate) struct Patterns {
     files: GlobSet,
     /// Patterns without wildcards: they name what they mean, a directory too.
     literal: Vec<String>,
@@ -29,17 +29,17 @@ impl Patterns {
     }
 
     /// Whether a file of this path is an artifact.
-    pub(super) fn match_file(&self, path: &[u8]) -> bool {
+    pub fn match_file(&self, path: &[u8]) -> bool {
         self.files.is_match_candidate(&Candidate::from_bytes(path))
     }
 
     /// Whether a pattern means this very path. A directory is an artifact (a wrong one) only then.
-    pub(super) fn name_exactly(&self, path: &[u8]) -> bool {
+    pub fn name_exactly(&self, path: &[u8]) -> bool {
         self.literal.iter().any(|pattern| pattern.as_bytes() == path)
     }
 
     /// Whether artifacts may lie below this directory.
-    pub(super) fn lead_through(&self, directory: &[u8]) -> bool {
+    pub fn lead_through(&self, directory: &[u8]) -> bool {
         self.directories.is_match_candidate(&Candidate::from_bytes(directory))
     }
 }
