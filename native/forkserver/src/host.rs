@@ -2,11 +2,13 @@
 
 use crate::hostpaths::HostRoots;
 use crate::ids::{Ids, Supply};
+use crate::layers;
 use crate::leaf::Hierarchies;
 use crate::namespaces::Namespaces;
 use crate::stage::Roots;
 use crate::step::{At, Failure, Step};
 use forkserver::wire::{HostPlan, SandboxPlan};
+use std::fs::read_to_string;
 
 pub struct Host {
     pub plan: HostPlan,
@@ -17,6 +19,8 @@ pub struct Host {
     ids: Supply,
     /// CPUs that may be used at once.
     pub cpus: f64,
+    /// Seccomp filters that this process has: every program below has them too.
+    pub own_filters: u64,
 }
 
 /// Below it are the ids of the machine itself.
@@ -30,8 +34,10 @@ impl Host {
         let host_roots = HostRoots::open(&plan.host_roots)?;
         let ids = Supply::of(&plan)?;
         let namespaces = Namespaces::own().at(Step::CheckNamespaces)?;
+        let own_status = read_to_string("/proc/self/status").at(Step::HostPlan)?;
+        let own_filters = layers::filters(&own_status).ok_or(Failure::new(Step::HostPlan, libc::ENOSYS))?;
         // Last: what it makes outlives this process unless it is taken away again.
-        Ok(Host { hierarchies: Hierarchies::open(&plan)?, roots, host_roots, namespaces, ids, cpus, plan })
+        Ok(Host { hierarchies: Hierarchies::open(&plan)?, roots, host_roots, namespaces, ids, cpus, own_filters, plan })
     }
 
     /// The slot's uid and gid.

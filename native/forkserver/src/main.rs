@@ -30,6 +30,7 @@ mod idmap;
 mod ids;
 mod init;
 mod landlock;
+mod layers;
 mod leaf;
 mod limits;
 mod mounts;

@@ -29,6 +29,8 @@ pub struct Stdio {
 /// Number of the pipe to init; it closes by itself when exec succeeds.
 const PEN: RawFd = 3;
 const SPEC: RawFd = 4;
+/// Part of the box: without Landlock anything can be made there.
+const LANDLOCK_TRIED_IN: &str = "/tmp";
 
 /// Why the program doesn't run.
 enum Stop {
@@ -94,6 +96,7 @@ fn prepare_and_execute(pen: &OwnedFd, bounds: &Bounds<'_>) -> Result<Stop, Stop>
     capabilities::drop_all().at(Step::Capabilities)?;
     set_no_new_privs(true).at(Step::NoNewPrivs)?;
     let landlock_abi = landlock::restrict(program.deny_tcp, bounds.writable)?;
+    landlock::prove(LANDLOCK_TRIED_IN)?;
     let scheduled = own_scheduled().at(Step::Evidence)?;
     let executing = Executing { at: boottime(), cpu: own_cpu_time(), scheduled };
     say(pen, &Word::Executing { executing, landlock_abi }).at(Step::ForkPayload)?;

@@ -8,16 +8,13 @@ use crate::idmap;
 use crate::ids::Ids;
 use crate::init::{self, Inherited};
 use crate::leaf::{Alarm, Leaf};
-use crate::namespaces::KINDS;
-use crate::readback::{layer, status_line};
 use crate::report::Order;
 use crate::step::{At, Failure, Step};
 use crate::sys::{self, Cloned};
 use crate::workspace::Workspace;
-use forkserver::wire::{Layer, SandboxPlan};
+use forkserver::wire::SandboxPlan;
 use rustix::net::SendFlags;
 use rustix::process::Pid;
-use std::fs::read_to_string;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Everything that init gets to itself.
@@ -27,9 +24,6 @@ const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNET
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWUTS;
-
-/// The substitute for an id of one's own: the user's.
-const SHARED: &str = "shared";
 
 /// What a sandbox is made of. A field is there as soon as it was made, so that a failure halfway leaves nothing behind.
 #[derive(Default)]
@@ -120,47 +114,5 @@ fn clone_init(root: &OwnedFd, workspace: &Workspace, leaf: &Leaf) -> Result<Init
             doors: &doors,
         }),
         Cloned::Parent { child, pidfd } => Ok(Init { pid: child, pidfd, socket: Some(ours) }),
-    }
-}
-
-/// The layers that a sandbox has once init is ready, each looked up from outside.
-pub fn layers(parts: &Parts, ids: Ids, host: &Host) -> Result<Vec<Layer>, Failure> {
-    let pid = parts.init()?.pid.as_raw_nonzero().get();
-    let apart = host.namespaces.apart(pid).at(Step::CheckNamespaces)?;
-    if let Some((kind, _)) = KINDS.iter().find(|(kind, _)| !apart.contains(kind)) {
-        return Err(Failure::new(Step::CheckNamespaces, libc::EPROTO).about(*kind));
-    }
-    check_ids(pid, ids)?;
-    parts.places.check(pid)?;
-    let mut layers: Vec<Layer> = KINDS.iter().map(|(_, name)| layer(name, None)).collect();
-    layers.extend(uid_layer(ids, host));
-    layers.extend([layer("readonly-root", None), layer("workspace-quota", None)]);
-    let leaf = parts.leaf()?;
-    let kept = [
-        ("cgroup-memory", leaf.memory.kept_by()),
-        ("cgroup-pids", leaf.tasks.kept_by()),
-        ("cgroup-cpu", leaf.cpu.kept_by()),
-    ];
-    layers.extend(kept.iter().filter_map(|(name, by)| Some(layer(name, Some((*by)?.to_owned())))));
-    Ok(layers)
-}
-
-/// An id that others have too is no layer, unless the operator takes it for one.
-fn uid_layer(ids: Ids, host: &Host) -> Option<Layer> {
-    if ids.own {
-        return Some(layer("uid", Some(ids.host_uid.to_string())));
-    }
-    host.accepts("uid", SHARED).then(|| layer("uid", Some(SHARED.to_owned())))
-}
-
-/// All four uids and gids are the slot's, and there is no other group; but with a user's own id their groups come along.
-fn check_ids(pid: i32, ids: Ids) -> Result<(), Failure> {
-    let status = read_to_string(format!("/proc/{pid}/status")).at(Step::SwitchIds)?;
-    let all_four = |id: u32| [id.to_string(), id.to_string(), id.to_string(), id.to_string()].join("\t");
-    let held = |key, expected: &str| status_line(&status, key).is_some_and(|value| value == expected);
-    if held("Uid", &all_four(ids.uid)) && held("Gid", &all_four(ids.gid)) && (!ids.own || held("Groups", "")) {
-        Ok(())
-    } else {
-        Err(Failure::new(Step::SwitchIds, libc::EPROTO))
     }
 }

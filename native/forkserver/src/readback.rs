@@ -1,50 +1,18 @@
-//! What the kernel says about a process: the layers a payload carries, and how long it ran and waited.
+//! What the kernel says about a process: the lines of its status, and how long it ran and waited.
 //!
 //! The forkserver reads it from outside. From inside, the sandbox's own `/proc` hides a process that made itself non-dumpable
 //! (`PR_SET_DUMPABLE`, or executing a file that it can't read): evidence must not be the guest's to withhold.
 
-use crate::step::{At, Failure, Step};
-use forkserver::wire::Layer;
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 use std::fs::read_to_string;
 use std::io;
-
-/// The layers that a payload put on before exec, each checked against the kernel's own words. It may be dead, but not reaped.
-/// `None` when it is reaped: init is dead then, and the kernel did it.
-pub fn payload_layers(payload: Pid, landlock_abi: u32) -> Result<Option<Vec<Layer>>, Failure> {
-    let status = read_to_string(format!("/proc/{}/status", payload.as_raw_nonzero()));
-    let Some(status) = unless_gone(status).at(Step::ReadBack)? else { return Ok(None) };
-    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
-        expect(&status, set, "0000000000000000", Step::Capabilities)?;
-    }
-    expect(&status, "NoNewPrivs", "1", Step::NoNewPrivs)?;
-    let seccomp = expect(&status, "Seccomp", "2", Step::Seccomp)?;
-    Ok(Some(vec![
-        layer("rlimits", None),
-        layer("capabilities", None),
-        layer("no-new-privs", None),
-        layer("landlock", Some(landlock_abi.to_string())),
-        layer("seccomp", Some(seccomp)),
-    ]))
-}
 
 /// `None` for what the kernel has already reaped.
 pub fn unless_gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     match read {
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(None),
         read => read.map(Some),
-    }
-}
-
-pub fn layer(name: &str, value: Option<String>) -> Layer {
-    Layer { layer: name.to_owned(), value }
-}
-
-fn expect(status: &str, key: &str, expected: &str, step: Step) -> Result<String, Failure> {
-    match status_line(status, key) {
-        Some(value) if value == expected => Ok(value.to_owned()),
-        other => Err(Failure::new(step, libc::EPROTO).about(format!("{key} is {}", other.unwrap_or("missing")))),
     }
 }
 

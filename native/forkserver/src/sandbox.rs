@@ -21,6 +21,7 @@ use crate::exec::{Asked, Exec};
 use crate::host::Host;
 use crate::hostpaths::{Refusal, Unmade};
 use crate::ids::Ids;
+use crate::layers;
 use crate::limits;
 use crate::provision::{self, Parts};
 use crate::report::Order;
@@ -131,11 +132,12 @@ impl Sandbox {
         if self.loopback {
             self.sockets = Some(Sockets::limit(self.parts.leaf()?, limits.memory_bytes)?);
         }
-        self.parts.workspace()?.limit(limits.disk_bytes, limits.inodes)?;
+        let quota = self.parts.workspace()?.limit(limits.disk_bytes, limits.inodes)?;
         self.watch.lap("claim");
         self.cpus = host.cpus.min(limits.cpu_millis as f64 / 1000.0);
         self.state = State::Limited;
-        out.push((Event::Claimed { sandbox: self.id }, Vec::new()));
+        let layers = layers::of_limits(self.parts.leaf()?, quota);
+        out.push((Event::Claimed { sandbox: self.id, layers }, Vec::new()));
         Ok(())
     }
 

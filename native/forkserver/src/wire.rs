@@ -289,7 +289,7 @@ pub enum Event {
     #[serde(rename_all = "camelCase")]
     PathRefused { sandbox: u64, path: u32, rule: PathRule },
     #[serde(rename_all = "camelCase")]
-    Claimed { sandbox: u64 },
+    Claimed { sandbox: u64, layers: Vec<Layer> },
     /// The clerk has ended and was reaped; all that it said is in the stream.
     #[serde(rename_all = "camelCase")]
     ClerkEnded { sandbox: u64, status: ExitStatus },

@@ -41,8 +41,8 @@ impl Workspace {
         Ok(Workspace { mount: Some(mount), root })
     }
 
-    /// Sets the job's limits and reads them back.
-    pub fn limit(&self, bytes: u64, inodes: u64) -> Result<(), Failure> {
+    /// Sets the job's limits and reads them back; says what was read.
+    pub fn limit(&self, bytes: u64, inodes: u64) -> Result<String, Failure> {
         let context = fspick(&self.root, "", FsPickFlags::FSPICK_EMPTY_PATH | FsPickFlags::FSPICK_CLOEXEC)
             .at(Step::WorkspaceLimit)?;
         fsconfig_set_string(&context, "size", bytes.to_string()).at(Step::WorkspaceLimit)?;
@@ -53,7 +53,7 @@ impl Workspace {
         if now.f_blocks != bytes.div_ceil(page) || now.f_files != inodes + OWN_INODES {
             return Err(Failure::new(Step::WorkspaceLimit, libc::ERANGE));
         }
-        Ok(())
+        Ok(format!("{} bytes, {} inodes", now.f_blocks * page, now.f_files - OWN_INODES))
     }
 
     /// Is there room left for one page, for one file?

@@ -24,7 +24,7 @@ fn directories(server: &Forkserver) -> Vec<String> {
 fn the_layers_say_who_keeps_them() {
     on_every_kind(|kind| {
         let mut server = Forkserver::start_with(kind);
-        let sandbox = server.provision();
+        let sandbox = server.claimed();
         let version = if kind.name == "v2" { "v2" } else { "v1" };
         for name in ["cgroup-memory", "cgroup-pids", "cgroup-cpu"] {
             let layer = sandbox.layers.iter().find(|layer| layer.layer == name).expect(name);

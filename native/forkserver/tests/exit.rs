@@ -221,6 +221,10 @@ fn layers_and_stages_are_told() {
         ]
     );
     assert_eq!(sandbox.layers[7].value, Some(sandbox.uid.to_string()));
+    assert_eq!(
+        sandbox.layers[9].value,
+        Some(format!("{} bytes, {} inodes", harness::limits().disk_bytes, harness::limits().inodes))
+    );
     let ran = sandbox.run_last(exec(&["true"]));
     let started = ran.started.expect("started");
     let layers: Vec<(&str, Option<&str>)> =
@@ -228,14 +232,14 @@ fn layers_and_stages_are_told() {
     assert_eq!(
         layers,
         [
-            ("rlimits", None),
+            ("rlimits", Some("256")),
             ("capabilities", None),
             ("no-new-privs", None),
             ("landlock", Some(abi.as_str())),
             ("seccomp", Some("2")),
         ]
     );
-    for stage in ["claim", "fork", "exec"] {
+    for stage in ["claim", "fork", "exec", "read-program"] {
         assert!(started.stages.iter().any(|it| it.stage == stage), "{:?}", started.stages);
     }
 }

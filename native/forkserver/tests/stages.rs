@@ -27,7 +27,8 @@ fn measure(kind: &Kind) {
             laps.entry(stage.stage).or_default().push(stage.us);
         }
     }
-    let expected = "leaf tree workspace clone maps attach init claim fork exec kill evidence rmdir";
+    let expected =
+        "leaf tree workspace clone maps attach init claim fork exec read-place read-program kill evidence rmdir";
     for stage in expected.split(' ') {
         assert_eq!(laps.get(stage).map(Vec::len), Some(count), "{stage} in {:?}", laps.keys());
     }

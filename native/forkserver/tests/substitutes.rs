@@ -26,7 +26,7 @@ fn everywhere(check: impl Fn(&mut Forkserver)) {
 #[test]
 fn the_layers_name_the_substitute_only_where_it_is_used() {
     everywhere(|server| {
-        let sandbox = server.provision();
+        let sandbox = server.claimed();
         for (layer, by) in &ALL[..3] {
             let found = sandbox.layers.iter().find(|one| one.layer == *layer).and_then(|one| one.value.as_deref());
             assert_eq!(found, Some(*by), "{layer}");
@@ -34,7 +34,7 @@ fn the_layers_name_the_substitute_only_where_it_is_used() {
         sandbox.deprovision();
     });
     let mut server = Forkserver::start_planned(accept);
-    let sandbox = server.provision();
+    let sandbox = server.claimed();
     let uid = sandbox.uid.to_string();
     let version = if kinds().iter().any(|kind| kind.name == "v2") { "v2" } else { "v1" };
     for (layer, value) in

@@ -11,7 +11,7 @@
 //! replaces it meanwhile, the new one isn't covered.
 
 mod assemble;
-mod mountinfo;
+pub mod mountinfo;
 mod open;
 mod resolve;
 
@@ -136,12 +136,8 @@ impl Places {
         outermost
     }
 
-    /// Are they mounted in `process` as they are to be?
-    pub fn check(&self, process: i32) -> Result<(), Failure> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let mounts = table(&process.to_string(), Step::HostPathCheck)?;
+    /// Are they among the mounts of a process as they are to be?
+    pub fn check(&self, mounts: &[MountEntry]) -> Result<(), Failure> {
         let is_as_planned = |(place, access): &(String, PathAccess)| {
             let top = mounts.iter().rfind(|mount| mount.place == *place);
             top.is_some_and(|mount| mount.is_read_only == (*access != PathAccess::Readwrite))

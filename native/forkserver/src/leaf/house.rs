@@ -103,6 +103,17 @@ impl Hierarchies {
         Leaf { name, directories, v1, v2, processes, memory, tasks, cpu }
     }
 
+    /// Checks that the text of `/proc/PID/cgroup` puts a process into this leaf, in every hierarchy that it has; else says which.
+    pub fn check_inside(&self, leaf: &Leaf, groups: &str) -> Result<(), String> {
+        let own = format!("/{HOUSE}/{}/{}", self.instance, leaf.name);
+        let all = self.places.iter().flat_map(|place| match place.plan.version {
+            CgroupVersion::V1 => place.plan.controllers.clone(),
+            CgroupVersion::V2 => vec![String::new()],
+        });
+        let is_elsewhere = |controller: &String| !group_of(groups, controller).is_some_and(|path| path.ends_with(&own));
+        all.into_iter().find(is_elsewhere).map_or(Ok(()), |controller| Err(format!("cgroup {controller}")))
+    }
+
     fn accepts(&self, layer: &str, by: &str) -> bool {
         self.substitutes.iter().any(|one| one.layer == layer && one.by == by)
     }
@@ -190,5 +201,25 @@ fn sweep(plan: &CgroupHierarchy, instance: &str) {
     if let Ok(parent) = Directory::open(&format!("{}/{HOUSE}", plan.directory)) {
         let _ = parent.remove(instance);
         let _ = hierarchy.remove(HOUSE);
+    }
+}
+
+/// A process' group in the v1 hierarchy of a controller; in v2 for none.
+fn group_of<'a>(groups: &'a str, controller: &str) -> Option<&'a str> {
+    let mut lines = groups.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
+    let (_, path) = lines.find(|(controllers, _)| controllers.split(',').any(|one| one == controller))?;
+    Some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::group_of;
+
+    #[test]
+    fn a_group_is_found_by_its_whole_controller() {
+        let groups = "9:cpu,cpuacct:/a/bullpen/w/7\n4:pids:/b:c\n1:name=systemd:/d\n0::/e\n";
+        let of = |controller| group_of(groups, controller);
+        assert_eq!((of("cpuacct"), of("pids"), of("")), (Some("/a/bullpen/w/7"), Some("/b:c"), Some("/e")));
+        assert_eq!((of("memory"), group_of("4:pids:/b\n", "")), (None, None));
     }
 }

@@ -4,9 +4,8 @@ use super::{Outgoing, Sandbox, State};
 use crate::channel::{self, Received};
 use crate::clock::after;
 use crate::host::Host;
+use crate::layers::{self, Around};
 use crate::posture;
-use crate::provision;
-use crate::readback;
 use crate::report::{Executing, Order, Report};
 use crate::step::{At, Failure, Step};
 use crate::sys;
@@ -85,7 +84,9 @@ impl Sandbox {
 
     fn become_ready(&mut self, host: &Host, out: &mut Outgoing) -> Result<(), Failure> {
         let ids = self.ids()?;
-        let layers = provision::layers(&self.parts, ids, host)?;
+        self.watch.restart();
+        let layers = layers::of_place(&self.parts, ids, host)?;
+        self.watch.lap("read-place");
         let root = self.parts.workspace()?.root.try_clone().at(Step::Workspace)?;
         (self.state, self.deadline) = (State::Ready, None);
         let (sandbox, uid, gid, stages) = (self.id, ids.host_uid, ids.host_gid, self.watch.take());
@@ -100,13 +101,17 @@ impl Sandbox {
         host: &Host,
         out: &mut Outgoing,
     ) -> Result<(), Failure> {
+        let ids = self.ids()?;
         let exec = self.exec.as_mut().ok_or(Failure::new(Step::InitChannel, libc::EPROTO))?;
         exec.started(at, pidfd);
         let program = exec.program();
-        let layers = match program.map_or(Ok(None), |pid| readback::payload_layers(pid, landlock_abi)) {
+        self.watch.restart();
+        let around = Around { host, leaf: self.parts.leaf()?, ids, landlock_abi };
+        let layers = match program.map_or(Ok(None), |pid| layers::of_program(pid, &around)) {
             Ok(layers) => layers,
             Err(failure) => return self.init_failed(failure),
         };
+        self.watch.lap("read-program");
         let (Some(program), Some(layers)) = (program, layers) else { return self.end(Cause::InitDied) };
         (self.state, self.deadline) = (State::Running, None);
         // It may be over already: then there is nothing to look at.

@@ -134,9 +134,9 @@ impl Forkserver {
         self.send(&Request::Provision { sandbox: id, plan }, &[]);
         match self.receive() {
             (Event::Provisioned { uid, gid, layers, stages, .. }, mut fds) => {
-                let sandbox =
+                let mut sandbox =
                     Sandbox { server: self, id, uid, gid, layers, stages, root: fds.pop().expect("the workspace") };
-                sandbox.claim(limits());
+                sandbox.layers.extend(sandbox.claim(limits()));
                 Ok(sandbox)
             }
             (Event::PathRefused { path, rule, .. }, _) => {
@@ -167,8 +167,8 @@ impl Forkserver {
     }
 
     pub fn claimed_with(&mut self, limits: ClaimLimits) -> Sandbox<'_> {
-        let sandbox = self.provision();
-        sandbox.claim(limits);
+        let mut sandbox = self.provision();
+        sandbox.layers.extend(sandbox.claim(limits));
         sandbox
     }
 
@@ -204,10 +204,14 @@ pub struct Sandbox<'a> {
 }
 
 impl Sandbox<'_> {
-    pub fn claim(&self, limits: ClaimLimits) {
+    /// Answers the layers that its limits are.
+    pub fn claim(&self, limits: ClaimLimits) -> Vec<Layer> {
         self.server.send(&Request::Claim { sandbox: self.id, limits }, &[]);
         match self.server.receive() {
-            (Event::Claimed { sandbox }, _) => assert_eq!(sandbox, self.id),
+            (Event::Claimed { sandbox, layers }, _) => {
+                assert_eq!(sandbox, self.id);
+                layers
+            }
             (other, _) => panic!("not claimed: {other:?}"),
         }
     }

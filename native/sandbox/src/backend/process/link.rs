@@ -132,7 +132,7 @@ fn sandbox_of(event: &Event) -> Option<u64> {
         Event::Ready { .. } | Event::Refused { .. } => None,
         Event::Provisioned { sandbox, .. }
         | Event::PathRefused { sandbox, .. }
-        | Event::Claimed { sandbox }
+        | Event::Claimed { sandbox, .. }
         | Event::ClerkEnded { sandbox, .. }
         | Event::Started { sandbox, .. }
         | Event::ExecFailed { sandbox, .. }

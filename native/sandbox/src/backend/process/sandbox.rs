@@ -80,11 +80,13 @@ impl Place {
     async fn launch(&mut self, program: Program) -> Result<Launch, BackendError> {
         let Program { step, last, spec, wall_time_ms, cpu_time_ms, report_posture, stdio: [stdin, stdout, stderr] } =
             program;
+        let open_files = spec.open_files;
         let fds = vec![sealed(&spec)?, stdin, stdout, stderr];
         let request = Request::Exec { sandbox: self.id, step, last, wall_time_ms, cpu_time_ms, report_posture };
         self.deadline = Duration::from_millis(wall_time_ms) + OVERTIME;
         match self.ask(request, fds, "Exec").await? {
             Event::Started { layers, posture, .. } => {
+                check_open_files(&layers, open_files)?;
                 merge(&mut self.layers, layers);
                 Ok(Launch::Running { posture })
             }
@@ -122,7 +124,10 @@ impl Sandbox for Place {
         let request = Request::Claim { sandbox: self.id, limits: limits.clone() };
         Box::pin(async move {
             match self.ask(request, Vec::new(), "Claim").await? {
-                Event::Claimed { .. } => Ok(()),
+                Event::Claimed { layers, .. } => {
+                    merge(&mut self.layers, layers);
+                    Ok(())
+                }
                 other => Err(unexpected("Claim", other)),
             }
         })
@@ -217,6 +222,20 @@ fn unexpected(request: &'static str, event: Event) -> BackendError {
         Event::Failed { error, .. } => error.into(),
         Event::PathRefused { path, rule, .. } => BackendError::PathRefused { path, rule },
         other => BackendError::Confused { request, answer: format!("{other:?}") },
+    }
+}
+
+/// What the kernel shows of the program must not be more than it was to get; less is the program's own doing.
+fn check_open_files(layers: &[Layer], most: u64) -> Result<(), BackendError> {
+    let shown = layers.iter().find(|one| one.layer == "rlimits").and_then(|one| one.value.as_deref()?.parse().ok());
+    match shown.is_some_and(|shown: u64| shown <= most) {
+        true => Ok(()),
+        false => Err(BackendError::Step {
+            step: "Rlimits".to_owned(),
+            errno: libc::EPROTO,
+            layer: Some("rlimits".to_owned()),
+            message: format!("open files: {shown:?} in place of {most}"),
+        }),
     }
 }
 
