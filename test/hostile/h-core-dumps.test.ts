@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { HostilePen, onHost } from './harness.ts';
@@ -24,7 +25,17 @@ it('H14 nor does that of the main program', async () => {
   expect([outcome, artifacts]).toEqual([{ kind: 'signaled', signal: 'SIGABRT', phase: 'run' }, []]);
 });
 
-it('H14 the limit of a core is one byte: of those the kernel starts no handler for', async () => {
-  const source = 'print(*[l.split()[4:6] for l in open("/proc/self/limits") if "core" in l])';
-  expect((await pen.run({ source })).stdout?.text).toBe("['1', '1']\n");
+it('H14 the limit of a core is one byte, of those the kernel starts no handler for, and stays so', async () => {
+  const lower = [
+    'import resource',
+    'try: resource.setrlimit(resource.RLIMIT_CORE, (0, 0))',
+    'except ValueError: print("refused", end=" ")',
+    'print(*resource.getrlimit(resource.RLIMIT_CORE))',
+  ].join('\n');
+  const outside = spawnSync('prlimit', ['--core=1', '/usr/bin/python3', '-c', lower], { encoding: 'utf8' });
+  expect(outside.stdout).toBe('0 0\n');
+  for (const syscalls of ['strict', 'compatible']) {
+    const inside = await pen.run({ source: lower, policy: { syscalls } });
+    expect(inside.stdout?.text, syscalls).toBe('refused 1 1\n');
+  }
 });

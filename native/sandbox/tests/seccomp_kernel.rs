@@ -3,15 +3,20 @@
 
 #[path = "seccomp/kernel.rs"]
 mod kernel;
+#[path = "seccomp/load.rs"]
+mod load;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use kernel::{End, call, confined, load};
+use kernel::{End, call, confined};
+use load::load;
 use sandbox::seccomp::{CompiledFilter, Profile, Sockets, compile};
 
 const EPERM: i64 = -(libc::EPERM as i64);
 const ENOSYS: i64 = -(libc::ENOSYS as i64);
 const ENOTTY: i64 = -(libc::ENOTTY as i64);
+/// `ret ALLOW`, a filter that refuses nothing.
+const ALLOW_ALL: [u8; 8] = [0x06, 0, 0, 0, 0, 0, 0xff, 0x7f];
 const EAFNOSUPPORT: i64 = -(libc::EAFNOSUPPORT as i64);
 
 fn main() {
@@ -28,6 +33,7 @@ fn main() {
         ("x32 calls kill", &|| x32(&[&strict, &compatible])),
         ("all threads die of a foreign call", &|| kills_the_process(&strict)),
         ("pushing back input is refused", &|| pushed_back_input(&strict)),
+        ("the core limit stays as it is", &|| core_limit(&[&strict, &compatible])),
         ("loading is fast", &|| load_time(&strict)),
     ];
     let failed = checks.iter().filter(|(name, check)| !passes(name, check)).count();
@@ -151,6 +157,39 @@ fn pushed_back_input(filter: &CompiledFilter) {
     for high in [0, 1 << 32, 1 << 40, 1 << 63] {
         expect(filter, "TIOCSTI", ENOTTY, || call(libc::SYS_ioctl, &[0, libc::TIOCSTI | high, c"x".as_ptr() as u64]));
     }
+}
+
+/// A crash starts the handler that `core_pattern` names behind a `|` whatever the limit is, except when it is 1.
+fn core_limit(filters: &[&CompiledFilter]) {
+    assert_eq!(lower_core_limit(&[]), 0, "the control: without a filter the limit goes from 1 to 0");
+    for filter in filters {
+        assert_eq!(lower_core_limit(filter.as_bytes()), 1);
+    }
+}
+
+/// Puts the core limit to 1, then under a filter (none if it is empty) tries every way to lower it; gives what it is in the end.
+fn lower_core_limit(program: &[u8]) -> i32 {
+    let set = |limit: u64| {
+        let new = [limit, limit];
+        let pointer = new.as_ptr() as u64;
+        let core = u64::from(libc::RLIMIT_CORE);
+        call(libc::SYS_setrlimit, &[core, pointer]);
+        call(libc::SYS_setrlimit, &[core | 1 << 40, pointer]);
+        call(libc::SYS_prlimit64, &[0, core, pointer, 0]);
+        call(libc::SYS_prlimit64, &[0, core | 1 << 40, pointer, 0]);
+    };
+    let end = confined(&ALLOW_ALL, || {
+        set(1);
+        if !program.is_empty() && load(program).is_none() {
+            return 125;
+        }
+        set(0);
+        let mut left = [9_u64; 2];
+        call(libc::SYS_prlimit64, &[0, u64::from(libc::RLIMIT_CORE), 0, left.as_mut_ptr() as u64]);
+        left[0] as i32
+    });
+    let End::Code(left) = end else { panic!("{end:?}") };
+    left
 }
 
 fn load_time(filter: &CompiledFilter) {

@@ -3,7 +3,7 @@
 use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
 
 use super::compile::{FIRST_FOREIGN_NUMBER, SeccompError};
-use super::table::{Action, Match, Verdict};
+use super::table::{Action, Half, Match, Verdict};
 
 pub(super) type Code = Vec<sock_filter>;
 
@@ -53,23 +53,31 @@ pub(super) fn halve(first: u32, below: Code, from: Code) -> Code {
 
 /// Decides on an argument. Every path through this ends in an answer.
 pub(super) fn decide(rule: &Match) -> Result<Code, SeccompError> {
-    let mut code = vec![load(ARGUMENTS_AT + 8 * rule.argument)];
+    let half = match rule.half {
+        Half::Low => 0,
+        Half::High => 4,
+    };
+    let mut code = vec![load(ARGUMENTS_AT + 8 * rule.argument + half)];
     if rule.mask != u32::MAX {
         code.push(instruction(BPF_ALU | BPF_AND | BPF_K, rule.mask));
     }
     for (values, verdict) in rule.arms {
         code.extend(arm(values, *verdict)?);
     }
-    code.push(answer(rule.otherwise));
+    code.extend(body(rule.otherwise)?);
     Ok(code)
+}
+
+fn body(verdict: Verdict) -> Result<Code, SeccompError> {
+    match verdict {
+        Verdict::Is(action) => Ok(vec![answer(action)]),
+        Verdict::By(rule) => decide(rule),
+    }
 }
 
 /// One arm: to the body if the accumulator is one of `values`, else past it.
 fn arm(values: &[u32], verdict: Verdict) -> Result<Code, SeccompError> {
-    let body = match verdict {
-        Verdict::Is(action) => vec![answer(action)],
-        Verdict::By(rule) => decide(rule)?,
-    };
+    let body = body(verdict)?;
     let mut code = Code::new();
     for (at, value) in values.iter().enumerate() {
         // Over the remaining comparisons and the skip.
@@ -81,7 +89,7 @@ fn arm(values: &[u32], verdict: Verdict) -> Result<Code, SeccompError> {
     Ok(code)
 }
 
-/// Loads 32 bits of `struct seccomp_data`. At an argument's offset these are its low half.
+/// Loads 32 bits of `struct seccomp_data`. At an argument's offset these are its low half, four bytes on its high one.
 #[cfg(target_endian = "little")]
 fn load(offset: u32) -> sock_filter {
     instruction(BPF_LD | BPF_W | BPF_ABS, offset)

@@ -1,7 +1,8 @@
 //! The compatible profile: everything but what is named. It adds to the dangerous calls and to the arguments that no
 //! profile allows only what programs don't miss.
 
-use super::arguments::{DEVICE_CONTROLS, PRIVILEGED_PRCTL};
+use super::arguments::descriptors::DEVICE_CONTROLS;
+use super::arguments::process::PRIVILEGED_PRCTL;
 use super::table::{Entry, Verdict, calls, refuse};
 
 pub(super) const ENTRIES: &[Entry] = &[

@@ -7,7 +7,7 @@
 //! ```text
 //! foreign architecture, x32 number   the process is killed
 //! named dangerous call               EPERM
-//! call with constrained arguments    a decision on the low 32 bits of each argument (the kernel reads no more of them)
+//! call with constrained arguments    a decision on those 32 bits of each argument that the kernel reads (of pointers all 64)
 //! strict: any other call             ENOSYS, so that libc falls back to an older one
 //! compatible: any other call         allowed
 //! ```
@@ -23,8 +23,9 @@ mod numbers;
 mod strict;
 mod table;
 
+use arguments::{descriptors, process, sockets};
 pub use compile::{CompiledFilter, SeccompError, compile};
-pub use table::{Action, Call, Entry, Match, Verdict};
+pub use table::{Action, Call, Entry, Half, Match, Verdict};
 
 /// Which sockets a job may open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,16 +77,17 @@ impl Profile {
 
     /// The profile's entries, with those for the job's sockets.
     pub fn entries(self, sockets: Sockets) -> impl Iterator<Item = &'static Entry> {
-        let sockets = match sockets {
-            Sockets::Local => arguments::SOCKETS_LOCAL,
-            Sockets::Loopback => arguments::SOCKETS_LOOPBACK,
-            Sockets::Pairs => arguments::SOCKETS_PAIRS,
-            Sockets::LoopbackPairs => arguments::SOCKETS_LOOPBACK_PAIRS,
+        let own_sockets = match sockets {
+            Sockets::Local => sockets::LOCAL,
+            Sockets::Loopback => sockets::LOOPBACK,
+            Sockets::Pairs => sockets::PAIRS,
+            Sockets::LoopbackPairs => sockets::LOOPBACK_PAIRS,
         };
         let own: &[&[Entry]] = match self {
-            Profile::Strict => &[strict::ALLOWED, strict::REFUSED, arguments::STRICT],
+            Profile::Strict => &[strict::ALLOWED, strict::REFUSED, process::STRICT, descriptors::STRICT],
             Profile::Compatible => &[compatible::ENTRIES],
         };
-        [dangerous::ENTRIES, arguments::ALWAYS, sockets].into_iter().chain(own.iter().copied()).flatten()
+        let always = [dangerous::ENTRIES, process::ALWAYS, descriptors::ALWAYS, sockets::ALWAYS, own_sockets];
+        always.into_iter().chain(own.iter().copied()).flatten()
     }
 }

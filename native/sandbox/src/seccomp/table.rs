@@ -31,18 +31,31 @@ pub enum Verdict {
     By(&'static Match),
 }
 
-/// A decision on one argument. Only its bits within `mask` count, and no bit above the 31st ever does: these arguments are
-/// `int` or `unsigned int` in the kernel, and a filter that compared 64 bits could be passed by setting a high one.
+/// A decision on one half of one argument, within `mask`. An argument that is `int` or `unsigned int` in the kernel is decided
+/// by its low half alone: a filter that compared 64 bits could be passed by setting a high one. A pointer takes a decision on
+/// each half.
 #[derive(Debug, Clone, Copy)]
 pub struct Match {
     /// 0..=5.
     pub argument: u32,
+    pub half: Half,
     pub mask: u32,
     /// The values that are told apart, each at most once and within `mask`.
     pub arms: &'static [(&'static [u32], Verdict)],
     /// For every other value.
-    pub otherwise: Action,
+    pub otherwise: Verdict,
 }
+
+/// 32 of an argument's 64 bits: classic BPF compares no more at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    Low,
+    High,
+}
+
+/// What decisions are made from: the whole low half of the first argument.
+pub(super) const ON_FIRST: Match =
+    Match { argument: 0, half: Half::Low, mask: u32::MAX, arms: &[], otherwise: refuse(libc::EPERM) };
 
 pub(super) const ALLOW: Verdict = Verdict::Is(Action::Allow);
 

@@ -1,6 +1,6 @@
-//! Loading a filter into a process of its own, and what happens to that.
+//! A process of its own under a filter, and what happens to that.
 
-use std::time::{Duration, Instant};
+use super::load::load;
 
 /// How a process ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,18 +21,6 @@ pub fn confined(program: &[u8], inside: impl FnOnce() -> i32) -> End {
         }
         child => wait(child),
     }
-}
-
-/// Loads a filter into this process for good; the time it took, or `None` when the kernel refused it.
-pub fn load(program: &[u8]) -> Option<Duration> {
-    let header = libc::sock_fprog { len: (program.len() / 8) as u16, filter: program.as_ptr().cast_mut().cast() };
-    let begin = Instant::now();
-    // SAFETY: `header` points to `len` instructions that live until the call returns.
-    let loaded = unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const header, 0, 0) == 0
-    };
-    loaded.then(|| begin.elapsed())
 }
 
 /// A system call by number: its answer, or the errno as a negative number.
