@@ -24,7 +24,7 @@ it('E06 the outcome is that of the main program; children are counted, and dead'
   expect([outside.code, children.map(stateOf)]).toEqual([3, ['R', 'R', 'R']]);
   for (const child of children) process.kill(child, 'SIGKILL');
 
-  const limits = { wallTimeMs: 8_000, cpuMillis: 2_000, processes: 128 };
+  const limits = { wallTimeMs: 40_000, cpuTimeMs: 60_000, cpuMillis: 2_000, processes: 128 };
   const { outcome, usage } = await pen.attack('e06-orphans.py', { given: { children: 100 }, limits });
   expect(outcome).toMatchObject({ kind: 'exited', exitCode: 3 });
   expect(usage?.processesPeak).toBe(101);

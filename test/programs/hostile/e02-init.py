@@ -9,7 +9,7 @@ from probe import attempt, given, say, syscall
 PRLIMIT64 = 302
 pid = given.get('pid', 1)
 for number in range(1, 65):
-    # Those that would end or stop the other at once come last, if at all.
+    # Without those that nobody can be deaf to.
     if pid == 1 or number not in given['spare']:
         attempt('signal %d' % number, lambda: os.kill(pid, number))
 attempt('stop', lambda: os.kill(os.getppid() if pid == 1 else pid, signal.SIGSTOP))
