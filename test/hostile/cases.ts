@@ -147,7 +147,7 @@ export const CASES: Record<string, Place> = {
   I01: 'hostile/network.test.ts',
   I02: 'hostile/network.test.ts',
   I03: 'hostile/network.test.ts',
-  I04: 'hostile/network.test.ts',
+  I04: 'hostile/i-names.test.ts',
   I05: 'hostile/network.test.ts',
   I06: 'hostile/network.test.ts',
   I07: 'hostile/network.test.ts',
