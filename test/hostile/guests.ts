@@ -28,6 +28,21 @@ export function tasksOf(pen: HostilePen, { inits = false } = {}): Task[] {
   );
 }
 
+/** Every task below a process of the host. */
+export function tasksBelow(ancestor: number): Task[] {
+  const all = numbersIn('/proc').map((pid) => [pid, Number(statusOf(`/proc/${pid}/status`)['PPid'] ?? 0)] as const);
+  const parents = new Map(all);
+  const isBelow = (pid: number): boolean => pid === ancestor || (pid > 1 && isBelow(parents.get(pid) ?? 0));
+  return all
+    .filter(([pid, parent]) => pid !== ancestor && isBelow(parent))
+    .flatMap(([pid]) =>
+      numbersIn(`/proc/${pid}/task`).map((task) => {
+        const status = statusOf(`/proc/${pid}/task/${task}/status`);
+        return { pid, task, name: status['Name'] ?? '', status };
+      }),
+    );
+}
+
 /** Waits until nothing of a job is left; throws naming what is, after `withinMs`. */
 export async function untilNoGuests(pen: HostilePen, withinMs: number): Promise<void> {
   for (const began = Date.now(); Date.now() - began < withinMs; await sleep(20)) {
