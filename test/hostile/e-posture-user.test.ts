@@ -8,10 +8,12 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
 import { NOBODY } from './canaries.ts';
 import { tasksBelow } from './guests.ts';
+import { HostilePen } from './harness.ts';
 import { comparePostures, type Posture, postureOf } from './posture.ts';
 import { documentOf, jobOf } from './programs.ts';
 
 /** How the tasks of a sandbox stand whose worker is an ordinary user, where the operator accepts what such a host lacks. */
+await HostilePen.ofFile();
 const CLONE = fileURLToPath(new URL('../..', import.meta.url));
 const GOLDEN = JSON.parse(readFileSync(new URL('posture.golden.json', import.meta.url), 'utf8')) as {
   init: Posture;
