@@ -50,6 +50,17 @@ export default defineConfig({
       },
       {
         test: {
+          // After the attacks: reads whole directories of the host.
+          name: 'integrity',
+          include: ['test/integrity/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 3 * MINUTE_MS,
+          hookTimeout: MINUTE_MS,
+        },
+      },
+      {
+        test: {
           // Minutes of faults by chance, then a look at the history.
           name: 'chaos',
           include: ['test/chaos/**/*.test.ts'],

@@ -31,7 +31,7 @@ export const SUITES: Record<SuiteName, () => Promise<Tally>> = {
   unit: () => runVitest('unit'),
   contract: () => runVitest('contract'),
   e2e: () => runVitest('e2e'),
-  hostile: () => runVitest('hostile'),
+  hostile: attack,
   pack: () => runVitest('pack'),
   quickstart: () => runAll([['quickstart', ['node', 'ops/quickstart.ts']]]),
   vm: () => runVitest('vm'),
@@ -72,6 +72,21 @@ async function runVitest(project: string): Promise<Tally> {
   const tally = tallyVitest(readFileSync(report, 'utf8'));
   if (status !== 0 && tally.failures.length === 0) tally.failures.push(`vitest ended with ${status}`);
   return tally;
+}
+
+/** The attacks, and after the last of them a look at what all jobs share. */
+async function attack(): Promise<Tally> {
+  const [manifest, seed] = [join(REPORTS, 'shared-root.manifest'), String(process.pid)];
+  mkdirSync(REPORTS, { recursive: true });
+  const taken = await run(['python3', '-B', 'test/integrity/integrity.py', 'manifest', '/usr', seed, manifest]);
+  const attacks = await runVitest('hostile');
+  Object.assign(process.env, { BULLPEN_MANIFEST: manifest, BULLPEN_MANIFEST_SEED: seed });
+  const after = await runVitest('integrity');
+  return {
+    passed: attacks.passed + after.passed,
+    failures: [...(taken.status === 0 ? [] : ['no manifest']), ...attacks.failures, ...after.failures],
+    skipped: [...attacks.skipped, ...after.skipped],
+  };
 }
 
 /** Commands that each are one test: status 0 passes. */
