@@ -61,6 +61,17 @@ export default defineConfig({
       },
       {
         test: {
+          // One runtime after another: compilers and a JVM keep both CPUs busy.
+          name: 'runtimes',
+          include: ['test/runtimes/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 2 * MINUTE_MS,
+          hookTimeout: 5 * MINUTE_MS,
+        },
+      },
+      {
+        test: {
           // Minutes of faults by chance, then a look at the history.
           name: 'chaos',
           include: ['test/chaos/**/*.test.ts'],

@@ -1,14 +1,14 @@
 // The suites of `npm test`, in their order: each runs real programs and returns what they came to.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cargo } from './cargo.ts';
 import { type Tally, tallyLibtest, tallyVitest } from './tally.ts';
 
 const CLONE = fileURLToPath(new URL('..', import.meta.url));
 const REPORTS = join(CLONE, '.bullpen', 'test');
-const TARGETS = process.env.CARGO_TARGET_DIR ?? join(CLONE, 'native', 'target');
 
 /** Suites that take minutes and say the same every time: run when they are asked for by name. */
 export const ON_REQUEST = ['vm', 'chaos'] as const;
@@ -20,6 +20,7 @@ export type SuiteName =
   | 'contract'
   | 'e2e'
   | 'hostile'
+  | 'runtimes'
   | 'pack'
   | 'quickstart'
   | (typeof ON_REQUEST)[number];
@@ -32,19 +33,12 @@ export const SUITES: Record<SuiteName, () => Promise<Tally>> = {
   contract: () => runVitest('contract'),
   e2e: () => runVitest('e2e'),
   hostile: attack,
+  runtimes: () => runVitest('runtimes'),
   pack: () => runVitest('pack'),
   quickstart: () => runAll([['quickstart', ['node', 'ops/quickstart.ts']]]),
   vm: () => runVitest('vm'),
   chaos: () => runVitest('chaos'),
 };
-
-/** Where clippy, tests and the addon's release build share what they compile. */
-function cargo(subcommand: string, ...more: string[]): string[] {
-  const triple = /^host: (.+)$/m.exec(spawnSync('rustc', ['-vV'], { encoding: 'utf8' }).stdout)?.[1];
-  if (triple === undefined) throw new Error('rustc does not say its host');
-  const place = ['--manifest-path', 'native/Cargo.toml', '--target', triple, '--target-dir', join(TARGETS, 'addon')];
-  return ['cargo', subcommand, '--workspace', '--locked', ...place, ...more];
-}
 
 function checkStatically(): Promise<Tally> {
   return runAll([

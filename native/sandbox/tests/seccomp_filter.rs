@@ -4,6 +4,8 @@
 mod bpf;
 #[path = "seccomp/cases.rs"]
 mod cases;
+#[path = "seccomp/errno.rs"]
+mod errno;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;

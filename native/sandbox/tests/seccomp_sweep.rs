@@ -4,6 +4,8 @@
 mod cases;
 #[path = "seccomp/entry.rs"]
 mod entry;
+#[path = "seccomp/errno.rs"]
+mod errno;
 #[path = "seccomp/load.rs"]
 mod load;
 #[path = "seccomp/marked.rs"]

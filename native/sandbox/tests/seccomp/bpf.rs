@@ -1,5 +1,7 @@
 //! A small interpreter of the classic BPF that filters are made of, so that a compiled filter can be asked what it would do.
 
+use super::errno;
+
 /// The fields of `struct seccomp_data`.
 #[derive(Debug, Clone, Copy)]
 pub struct Call {
@@ -16,16 +18,7 @@ pub fn action_name(value: u32) -> String {
     match (value & 0xffff_0000, value & 0xffff) {
         (0x8000_0000, _) => "kill-process".to_owned(),
         (0x7fff_0000, _) => "allow".to_owned(),
-        (0x0005_0000, errno) => match errno as i32 {
-            libc::EPERM => "EPERM".to_owned(),
-            libc::ENOSYS => "ENOSYS".to_owned(),
-            libc::EINVAL => "EINVAL".to_owned(),
-            libc::ENOMEM => "ENOMEM".to_owned(),
-            libc::ENOTTY => "ENOTTY".to_owned(),
-            libc::EAFNOSUPPORT => "EAFNOSUPPORT".to_owned(),
-            libc::EOPNOTSUPP => "EOPNOTSUPP".to_owned(),
-            other => format!("errno {other}"),
-        },
+        (0x0005_0000, errno) => errno::name(errno as i32),
         _ => format!("{value:#x}"),
     }
 }

@@ -7,6 +7,7 @@ use sandbox::seccomp::{Action, Call, Profile, Sockets, Verdict};
 use serde_json::{Map, Value, json};
 
 use super::entry::Gate;
+use super::errno;
 use super::marked::Seen;
 
 pub const NUMBERS: RangeInclusive<u32> = 0..=600;
@@ -96,16 +97,7 @@ fn spell(seen: &Seen) -> String {
     match seen {
         Seen::Killed => "killed".to_owned(),
         Seen::Decided(Action::Allow) => "allowed".to_owned(),
-        Seen::Decided(Action::Refuse(errno)) => match *errno {
-            libc::EPERM => "EPERM".to_owned(),
-            libc::ENOSYS => "ENOSYS".to_owned(),
-            libc::EINVAL => "EINVAL".to_owned(),
-            libc::ENOMEM => "ENOMEM".to_owned(),
-            libc::ENOTTY => "ENOTTY".to_owned(),
-            libc::EAFNOSUPPORT => "EAFNOSUPPORT".to_owned(),
-            libc::EOPNOTSUPP => "EOPNOTSUPP".to_owned(),
-            other => format!("errno {other}"),
-        },
+        Seen::Decided(Action::Refuse(errno)) => errno::name(*errno),
     }
 }
 
