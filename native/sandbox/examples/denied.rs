@@ -2,10 +2,10 @@
 //!
 //! `denied PROFILE REPORT PROGRAM ARGUMENT…`
 //!
-//! Each refusal of the compiled filter becomes `SECCOMP_RET_USER_NOTIF`. This process is asked about the call then, counts it, and answers with
-//! the errno that the filter would have given: the program and all that it starts see no difference. Nothing else confines it.
-//! REPORT gets a JSON object: `CALL(DECIDING ARGUMENTS) ERRNO` → how often. The exit code is the program's; 128 and the signal's
-//! number if it died of one.
+//! Each refusal of the compiled filter becomes `SECCOMP_RET_USER_NOTIF`. This process is asked about the call then, counts it,
+//! and answers with the errno that the filter would have given: the program and all that it starts see no difference. Nothing
+//! else confines it. REPORT gets a JSON object: `CALL(DECIDING ARGUMENTS) ERRNO` → how often. The exit code is the program's;
+//! 128 and the signal's number if it died of one.
 
 #[path = "../tests/seccomp/errno.rs"]
 mod errno;
@@ -51,7 +51,7 @@ fn start(filter: &CompiledFilter, program: &[CString]) -> (libc::pid_t, OwnedFd)
     let words: Vec<_> = program.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect();
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     let (mut gate, keeper) = std::io::pipe().expect("a pipe");
-    // SAFETY: this process has one thread; the child loads the filter, says so, waits until its descriptor was taken, and executes.
+    // SAFETY: this process has one thread, so the child may go on like any program.
     let child = unsafe { libc::fork() };
     if child == 0 {
         drop((reader, keeper));
