@@ -86,6 +86,10 @@ export class HostilePen {
       pools,
       instance: lease.instance,
       ...config,
+    }).catch(async (error: unknown) => {
+      await canaries.remove();
+      rmSync(runDir, { recursive: true, force: true });
+      throw error;
     });
     return new HostilePen({ canaries, lease, runDir, engine, before });
   }
