@@ -189,7 +189,7 @@ export const CASES: Record<string, Place> = {
   J20: 'hostile/j-tenants.test.ts',
   J21: 'hostile/j-side-channels.test.ts',
   // K: documents, policy, logs, audit
-  K01: UNTESTED,
+  K01: 'hostile/k-no-such-field.test.ts',
   K02: 'hostile/k-size-and-depth.test.ts',
   K03: 'hostile/k-prototypes.test.ts',
   K04: 'hostile/k-ambiguous-json.test.ts',
@@ -200,17 +200,26 @@ export const CASES: Record<string, Place> = {
   K11: 'hostile/k-ceilings.test.ts',
   K12: 'hostile/k-environment.test.ts',
   K14: 'hostile/k-names-and-logs.test.ts',
-  K15: UNTESTED,
-  K16: UNTESTED,
-  K17: UNTESTED,
-  K19: UNTESTED,
-  K20: UNTESTED,
-  K21: UNTESTED,
-  K22: UNTESTED,
-  K23: UNTESTED,
-  K24: UNTESTED,
-  K25: UNTESTED,
+  K15: {
+    elsewhere:
+      'chained by hash and exported (unit/protocol/audit.test.ts); no checkpoints and no verifier in this version',
+  },
+  K16: { elsewhere: 'a login that may do no more than the scripts need (unit/protocol/scripts.test.ts)' },
+  K17: {
+    elsewhere:
+      'bytes that do not match their hash are ResultCorruptError (unit/producer/producer.test.ts); no event is read',
+  },
+  K19: 'hostile/k-no-such-field.test.ts',
+  K20: 'hostile/k-replay.test.ts',
+  K21: 'hostile/k-replay.test.ts',
+  K22: 'hostile/j-tenants.test.ts',
+  K23: 'hostile/k-no-such-field.test.ts',
+  K24: {
+    elsewhere:
+      'a worker checks and runs the very bytes that begin handed to it; there is no second reading of a policy',
+  },
+  K25: 'hostile/k-no-such-field.test.ts',
   K26: 'hostile/k-error-texts.test.ts',
-  K27: UNTESTED,
-  K28: UNTESTED,
+  K27: { elsewhere: "no file of the worker's is in a sandbox (A01, J07), and host paths never hold its run directory" },
+  K28: { elsewhere: 'tenants are served in turn, however many one has queued (unit/protocol/release.test.ts)' },
 };

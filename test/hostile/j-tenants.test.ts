@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => pen.close());
 
-it('J10 a job, its state and its end are unknown to another tenant, by any name', async () => {
+it('J10 K22 a job, its state and its end are unknown to another tenant, by any name, and cannot be cancelled by it', async () => {
   expect((await pen.producer.job('private').state()).state).toBe('final');
   for (const name of ['private', result.uid ?? '', `default/private`, 'default:private']) {
     for (const ask of [
