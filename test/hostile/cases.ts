@@ -7,7 +7,6 @@ const NO_RELAY = {
   refusedIn: 'hostile/i-egress-rules.test.ts',
   because: 'egress rules are refused: there is no relay (I08)',
 };
-const UNTESTED = { elsewhere: 'no test of this suite holds it yet' };
 
 export const CASES: Record<string, Place> = {
   // A: out of the file system
@@ -207,7 +206,7 @@ export const CASES: Record<string, Place> = {
   K16: { elsewhere: 'a login that may do no more than the scripts need (unit/protocol/scripts.test.ts)' },
   K17: {
     elsewhere:
-      'bytes that do not match their hash are ResultCorruptError (unit/producer/producer.test.ts); no event is read',
+      'bytes that do not match their hash are ResultCorruptError (unit/producer/producer.test.ts); no event of the queue beneath is read',
   },
   K19: 'hostile/k-no-such-field.test.ts',
   K20: 'hostile/k-replay.test.ts',

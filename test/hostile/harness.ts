@@ -1,8 +1,7 @@
 // Runs the hostile programs: in a sandbox, and for the positive control on the bare host.
 
-import { execFile, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
@@ -11,11 +10,10 @@ import { newUid } from '../../protocol/index.ts';
 import { checkResult } from '../../schemas/parse.ts';
 import type { Result } from '../../schemas/types.ts';
 import { Engine, type Execution, type Lease, takeLease } from '../../worker/engine.ts';
-import { Canaries, NOBODY } from './canaries.ts';
+import { Canaries } from './canaries.ts';
 import { compareHostStates, type HostState, takeHostState } from './host-state.ts';
 import { Neighbour, neighbourJob } from './neighbour.ts';
-import type { Bare } from './on-host.ts';
-import { type Answers, documentOf, type JobFields, jobOf, PROGRAMS, readProgram } from './programs.ts';
+import { type Answers, documentOf, type JobFields, jobOf } from './programs.ts';
 import type { SharedFiles } from './witness.ts';
 
 export { type Bare, onHost } from './on-host.ts';
@@ -129,11 +127,6 @@ export class HostilePen {
     return answersOf(program, await this.attack(program, { given, ...more }));
   }
 
-  /** What one case of a probe program answers inside a sandbox. */
-  async probe(program: string, name: string, given: object = {}, more: JobFields = {}): Promise<Answers> {
-    return answersOf(name, await this.run(caseOf(program, name, { given, ...more })));
-  }
-
   /** Ends the engine. Nothing on the host may be other than before, and no canary touched. */
   async close(): Promise<string[]> {
     const touched = await this.touched();
@@ -168,73 +161,6 @@ function answersOf(name: string, { outcome, stdout, stderr }: Result): Answers {
     throw new Error(`${name}: ${JSON.stringify(outcome)} ${stderr?.text}`);
   }
   return JSON.parse(stdout?.text ?? '') as Answers;
-}
-
-/** The job that runs one case of a probe program. */
-export function caseOf(
-  program: string,
-  name: string,
-  { given = {}, ...more }: JobFields & { given?: object },
-): JobFields {
-  const probe = { path: 'probe.py', text: readProgram('probe.py') };
-  return {
-    runtime: 'python',
-    source: readProgram(program),
-    args: [name, JSON.stringify(given)],
-    ...more,
-    files: [probe, ...(more.files ?? [])],
-  };
-}
-
-/** What the same case answers on the bare host. */
-export async function bare(as: Bare, program: string, name: string, given: object = {}): Promise<Answers> {
-  const directory = mkdtempSync(join(tmpdir(), 'bullpen-hostile-bare-'));
-  chmodSync(directory, 0o777);
-  try {
-    for (const file of [program, 'probe.py']) cpSync(join(PROGRAMS, file), join(directory, file));
-    const python = ['/usr/bin/python3', '-B', program, name, JSON.stringify(given)];
-    const apart = [
-      '/usr/bin/unshare',
-      '--mount',
-      '--net',
-      '--ipc',
-      '--uts',
-      '--pid',
-      '--cgroup',
-      '--fork',
-      '--mount-proc',
-    ];
-    const [file = '', ...args] = as === 'root-apart' ? [...apart, ...python] : python;
-    const env = { PATH: '/usr/bin:/bin', BULLPEN_HOSTILE_CANARY: process.env['BULLPEN_HOSTILE_CANARY'] };
-    return JSON.parse(
-      await execute(file, args, { cwd: directory, env, ...(as === 'nobody' ? NOBODY : {}) }),
-    ) as Answers;
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-/** In this process' background, so that the listeners in it can answer. */
-function execute(file: string, args: string[], options: object): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(file, args, { ...options, encoding: 'utf8', timeout: 20_000 }, (error, stdout, stderr) => {
-      if (error) reject(new Error(`${error.message}\n${stderr}`));
-      else resolve(stdout);
-    });
-  });
-}
-
-/** Compiles a C program and runs it on the bare host. */
-export function bareC(source: string): { status: number | null; signal: string | null; stdout: string } {
-  const directory = mkdtempSync(join(tmpdir(), 'bullpen-hostile-c-'));
-  try {
-    const built = spawnSync('gcc', ['-O2', '-x', 'c', '-o', join(directory, 'main'), '-'], { input: source });
-    if (built.status !== 0) throw new Error(String(built.stderr));
-    const { status, signal, stdout } = spawnSync(join(directory, 'main'), { cwd: directory, timeout: 20_000 });
-    return { status, signal, stdout: String(stdout) };
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
 }
 
 /** What became of each artifact, by its path: its text, `base64`, or why it was rejected. */

@@ -99,9 +99,3 @@ def write(path, text):
 def say():
     sys.stdout.write(json.dumps(answers))
     sys.stdout.flush()
-
-
-def main(cases):
-    """Runs the case that the command line names."""
-    cases[sys.argv[1]](json.loads(sys.argv[2]) if len(sys.argv) > 2 else {})
-    say()
