@@ -9,7 +9,7 @@ import { parseText, readText } from './json-text.ts';
 import { checkPolicy } from './policy-rules.ts';
 import { checkJob, checkResultContents, checkWorkerConfig } from './rules.ts';
 import { type DocumentKind, issuesOf, schemaCheck } from './schema-check.ts';
-import type { AuditRecord, Job, Policy, Result, WorkerConfig } from './types.ts';
+import type { AuditRecord, Explanation, Job, Policy, Result, WorkerConfig, WorkerOffer } from './types.ts';
 
 export type { Issue, Parsed } from './issue.ts';
 export { INPUT_MAX_BYTES } from './rules.ts';
@@ -24,6 +24,9 @@ export const RUN_MAX_BYTES = 24 * MIB;
 export const RESULT_MAX_BYTES = 256 * MIB;
 /** One audit record. Bytes. */
 export const AUDIT_MAX_BYTES = MIB / 16;
+
+/** What a worker tells its queue about itself. Bytes. */
+export const OFFER_MAX_BYTES = MIB / 16;
 
 /** Most issues that are listed for one document. */
 const ISSUES_MAX = 20;
@@ -60,6 +63,21 @@ export function checkResult(document: Uint8Array | string): Parsed<Result> {
 /** Reads a result that a newer worker may have written: fields that this version doesn't know are tolerated. */
 export function readResult(document: Uint8Array | string): Parsed<Result> {
   return parse<Result>(document, RESULT_MAX_BYTES, (value) => check('result', value, checkResultContents, 'open'));
+}
+
+/** Checks an explanation of a job as it must be written: closed. */
+export function checkExplanation(document: Uint8Array | string): Parsed<Explanation> {
+  return parse<Explanation>(document, JOB_MAX_BYTES, (value) => check('explanation', value, () => []));
+}
+
+/** Checks an offer as a worker must write it: closed. */
+export function checkOffer(document: Uint8Array | string): Parsed<WorkerOffer> {
+  return parse<WorkerOffer>(document, OFFER_MAX_BYTES, (value) => check('offer', value, () => []));
+}
+
+/** Reads an offer that a newer worker may have written: fields that this version doesn't know are tolerated. */
+export function readOffer(document: Uint8Array | string): Parsed<WorkerOffer> {
+  return parse<WorkerOffer>(document, OFFER_MAX_BYTES, (value) => check('offer', value, () => [], 'open'));
 }
 
 /** Checks an audit record as it must be written: closed. */

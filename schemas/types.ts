@@ -213,6 +213,12 @@ export type Artifact = RejectedArtifact | CollectedArtifact;
  * What a record tells.
  */
 export type AuditEvent = 'boot' | 'accepted' | 'started' | 'finished' | 'close';
+/**
+ * A number of 0 to 9007199254740991 in the unit of its field, a word, a list of words, or null.
+ *
+ * @maxItems 4096
+ */
+export type RuleValue = number | string | string[] | null;
 
 /**
  * A layer that held, with what it was set to.
@@ -1530,6 +1536,359 @@ export interface WorkerConfig {
    * How much is logged. Also BULLPEN_LOG_LEVEL. Default: info.
    */
   logLevel?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+}
+/**
+ * One reason: as the outcome of a run would tell it.
+ */
+export interface RefusalReason {
+  /**
+   * Which outcome.
+   */
+  outcome: 'rejected' | 'unavailable' | 'failed';
+  /**
+   * The field of the job document, if it is rejected.
+   */
+  field: string | null;
+  /**
+   * The rule that it breaks, if it is rejected.
+   */
+  rule: string | null;
+  /**
+   * What is lacking, if it is unavailable.
+   */
+  layer: string | null;
+  /**
+   * For a person.
+   */
+  message: string;
+}
+/**
+ * One backend of the policy's list.
+ */
+export interface ContainmentChoice {
+  /**
+   * Its name.
+   */
+  backend: string;
+  /**
+   * Whether it would be taken.
+   */
+  taken: boolean;
+  /**
+   * Everything that it lacks, or that one before it is taken; nothing if it is taken itself.
+   *
+   * @maxItems 64
+   */
+  why: string[];
+}
+/**
+ * One field of the effective policy.
+ */
+export interface EffectiveRule {
+  /**
+   * Where it stands in a job document: policy.limits.memoryBytes, attempts, env.
+   */
+  field: string;
+  /**
+   * What is enforced: a number of 0 to 9007199254740991, a word, or a list of words (of env the names only).
+   */
+  value: RuleValue;
+  /**
+   * Who said it.
+   */
+  from: 'job' | 'named policy' | 'operator default' | 'built-in';
+  /**
+   * The operator's maximum: a number of 0 to 9007199254740991, or the words that are allowed; null where there is none.
+   */
+  ceiling: RuleValue;
+  /**
+   * The layers that enforce it; none where our own clocks and counters do.
+   *
+   * @maxItems 64
+   */
+  layers: Layer[];
+  /**
+   * How, in words.
+   */
+  by: string;
+}
+/**
+ * A layer as it was probed here.
+ */
+export interface ExplainedLayer {
+  /**
+   * Which layer.
+   */
+  layer: Layer;
+  /**
+   * Whether it held when it was tried.
+   */
+  held: boolean;
+  /**
+   * What it was set to or read back as.
+   */
+  value: string | null;
+  /**
+   * It is what the operator accepts in the layer's place; the value names it.
+   */
+  isSubstitute: boolean;
+  /**
+   * The rule that it enforces, or the fact that it makes true.
+   */
+  enforces: string | null;
+  /**
+   * What to do about it where it does not hold.
+   */
+  remedy: string | null;
+}
+/**
+ * One warning.
+ */
+export interface PolicyWarning {
+  /**
+   * Where in the job document.
+   */
+  field: string;
+  /**
+   * Which warning.
+   */
+  code:
+    | 'writable-host-path'
+    | 'whole-root'
+    | 'weaker-profile'
+    | 'sockets'
+    | 'long-wait'
+    | 'much-output'
+    | 'at-ceiling'
+    | 'changes-interpreter'
+    | 'may-begin-again';
+  /**
+   * For a person.
+   */
+  message: string;
+}
+/**
+ * What would become of a job on one worker, without running it: each rule of its effective policy, where it comes from and what enforces it. Printed by bullpen-worker explain --json. It names the worker's own directories: it is the operator's.
+ */
+export interface Explanation {
+  /**
+   * Always explanation.
+   */
+  kind: 'explanation';
+  /**
+   * Version of the format. Always 1.
+   */
+  version: 1;
+  /**
+   * runs: nothing stands against it. refused: a run would end with the first of the reasons.
+   */
+  verdict: 'runs' | 'refused';
+  /**
+   * All reasons against it, in the order in which a run would meet them.
+   *
+   * @maxItems 512
+   */
+  reasons: RefusalReason[];
+  /**
+   * The policy's name, if the operator defined it; else null.
+   */
+  policyName: string | null;
+  /**
+   * SHA-256 of the effective policy, as results have it; null for a document that can't be read.
+   */
+  policySha256: string | null;
+  /**
+   * The backend that would be taken, or null.
+   */
+  backend: string | null;
+  /**
+   * The policy's backends in its order.
+   *
+   * @maxItems 5
+   */
+  containment: ContainmentChoice[];
+  /**
+   * Every field of the effective policy; none for a document that can't be read.
+   *
+   * @maxItems 64
+   */
+  rules: EffectiveRule[];
+  /**
+   * Every layer of the backend (the first one asked for, if none would be taken) as it was probed here.
+   *
+   * @maxItems 64
+   */
+  layers: ExplainedLayer[];
+  /**
+   * What is allowed and may be more than was meant.
+   *
+   * @maxItems 4096
+   */
+  warnings: PolicyWarning[];
+}
+/**
+ * A layer that held.
+ */
+export interface OfferedLayer {
+  /**
+   * Which layer.
+   */
+  layer: Layer;
+  /**
+   * Its value as in results; null where it would be that of one sandbox.
+   */
+  value: string | null;
+  /**
+   * It is what the operator accepts in the layer's place.
+   */
+  isSubstitute: boolean;
+}
+/**
+ * The operator's maxima.
+ */
+export interface OfferedCeilings {
+  /**
+   * Of each limit.
+   */
+  limits: CeilingLimits;
+  /**
+   * The profiles that are allowed.
+   *
+   * @maxItems 2
+   */
+  syscalls: SyscallProfile[];
+  /**
+   * The loopback settings that are allowed.
+   *
+   * @maxItems 2
+   */
+  loopback: Loopback[];
+  /**
+   * Of attempts. 1 to 10.
+   */
+  attempts: number;
+}
+/**
+ * A policy with every field decided.
+ */
+export interface OfferedPolicy {
+  /**
+   * Backends in order of preference.
+   *
+   * @maxItems 5
+   */
+  containment: Backend[];
+  /**
+   * How many host paths it lists.
+   */
+  filesystem: PathCounts;
+  /**
+   * The loopback setting.
+   */
+  loopback: Loopback;
+  /**
+   * Every numeric limit.
+   */
+  limits: CeilingLimits;
+  /**
+   * What happens above outputBytes.
+   */
+  outputOverflow: 'kill' | 'truncate';
+  /**
+   * The seccomp profile.
+   */
+  syscalls: SyscallProfile;
+  /**
+   * Layers that must hold.
+   *
+   * @maxItems 64
+   */
+  require: Layer[];
+}
+/**
+ * How many host paths a policy lists; the paths are the operator's.
+ */
+export interface PathCounts {
+  /**
+   * To be read. 0 to 64.
+   */
+  readonlyPaths: number;
+  /**
+   * To be written. 0 to 64.
+   */
+  readwritePaths: number;
+  /**
+   * To be hidden. 0 to 64.
+   */
+  deniedPaths: number;
+}
+/**
+ * What a worker tells its queue about itself, at most 65536 bytes. Whoever may read the queue may read it: no host path, no uid, no user, no message of the host is in it.
+ */
+export interface WorkerOffer {
+  /**
+   * Version of the format. Always 1.
+   */
+  version: 1;
+  /**
+   * Names of the runtimes that work on this host.
+   *
+   * @maxItems 128
+   */
+  runtimes: RuntimeName[];
+  /**
+   * Hash of the configured runtimes and root file systems.
+   */
+  runtimesSha256: Sha256;
+  /**
+   * The backends that are offered.
+   *
+   * @maxItems 5
+   */
+  backends: Backend[];
+  /**
+   * Hash of the configured ceilings.
+   */
+  ceilingsSha256: Sha256;
+  /**
+   * Hash of the configured defaults.
+   */
+  defaultsSha256: Sha256;
+  /**
+   * Hash of the configured policies.
+   */
+  policiesSha256: Sha256;
+  /**
+   * The layers that held when they were tried at the worker's start.
+   *
+   * @maxItems 64
+   */
+  layers: OfferedLayer[];
+  /**
+   * Most that a job may ask for.
+   */
+  ceilings: OfferedCeilings;
+  /**
+   * What applies where a job is silent.
+   */
+  defaults: OfferedPolicy;
+  /**
+   * The policies that jobs can name, each with all of its fields.
+   */
+  policies: {
+    /**
+     * One policy.
+     */
+    [k: string]: OfferedPolicy;
+  };
+  /**
+   * How many policies are not shown, as there was no room for them. 0 to 256.
+   */
+  policiesOmitted: number;
+  /**
+   * Below how many host directories paths can be granted; which they are, only the operator says. 0 to 64.
+   */
+  hostRoots: number;
 }
 
 /** How a sandbox is made. */

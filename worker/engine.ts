@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { Result } from '../schemas/types.ts';
+import type { Explanation, Result, WorkerOffer } from '../schemas/types.ts';
 import { packageRoot } from './package-root.ts';
 
 /** Why an execution is ended by us: on request, because this worker stops, or because the job may no longer be ours. */
@@ -33,6 +33,9 @@ export interface Probe {
   runtimes: { name: string; ok: boolean; message: string | null }[];
 }
 
+/** What the operator of this worker allows and adds. */
+export type Terms = Pick<WorkerOffer, 'ceilings' | 'defaults' | 'policies' | 'hostRoots'>;
+
 /** An instance name and a block of uids that no other living worker of this host has. Held until the process ends. */
 export interface Lease {
   instance: string;
@@ -56,6 +59,8 @@ export interface SandboxEngine {
   run(job: Uint8Array, context: RunContext): Execution;
   /** Tries every layer and every runtime by use. */
   probe(): Promise<Probe>;
+  /** What the operator allows and adds, of host paths only how many. */
+  terms(): Terms;
   /** Kills what still runs, waits until it is gone and ends the forkserver. */
   close(): Promise<void>;
 }
@@ -68,6 +73,8 @@ interface NativeExecution {
 interface NativeEngine {
   run(job: Buffer, context: string): NativeExecution;
   probe(): Promise<string>;
+  explain(job: Buffer): Promise<string>;
+  terms(): string;
   close(): Promise<void>;
 }
 
@@ -109,6 +116,16 @@ export class Engine implements SandboxEngine {
 
   async probe(): Promise<Probe> {
     return JSON.parse(await this.#native.probe()) as Probe;
+  }
+
+  /** What would become of a job document here; nothing of it is run. */
+  async explain(job: Uint8Array): Promise<Explanation> {
+    const bytes = Buffer.from(job.buffer, job.byteOffset, job.byteLength);
+    return JSON.parse(await this.#native.explain(bytes)) as Explanation;
+  }
+
+  terms(): Terms {
+    return JSON.parse(this.#native.terms()) as Terms;
   }
 
   close(): Promise<void> {

@@ -13,7 +13,7 @@ export interface LeasedEngine {
  * Leases an instance name and a uid for each sandbox that may exist at a time, then opens the native layer with them.
  * Throws when the host refuses either, or when the configuration is invalid in its eyes.
  */
-export async function openEngine(settings: Settings): Promise<LeasedEngine> {
+export async function openEngine(settings: Settings): Promise<LeasedEngine & { engine: Engine }> {
   const { document, runDir, uids, slots } = settings;
   const lease = takeLease({ runDir, uids, slots: slots + readyOf(settings) });
   const leased = { instance: lease.instance, uids: { first: lease.firstUid, count: lease.uidCount } };

@@ -66,7 +66,7 @@ export class WorkerService {
     const connections = openConnections(settings.redis, named);
     const stopping = new AbortController();
     const ground = { settings, leased, connections, spool, log: named, stopping: stopping.signal };
-    return new WorkerService(ground, stopping, { mixed, runtimes: probe.runtimes });
+    return new WorkerService(ground, stopping, { mixed, probe });
   }
 
   private constructor(ground: Ground, stopping: AbortController, offered: Offered) {
@@ -99,7 +99,11 @@ export class WorkerService {
       ttlMs: settings.lockMs,
       mixed: offered.mixed,
     };
-    this.#heartbeat = new Heartbeat({ ...named, ...offerOf(settings, offered.runtimes) }, connections.scripts, place);
+    this.#heartbeat = new Heartbeat(
+      { ...named, ...offerOf(settings, offered.probe, place.engine.terms()) },
+      connections.scripts,
+      place,
+    );
     this.#drain = new Drain({
       executions: place.executions,
       drainMs: settings.drainMs,
@@ -215,7 +219,7 @@ export interface OpenOptions {
 
 interface Offered {
   mixed: boolean;
-  runtimes: Probe['runtimes'];
+  probe: Probe;
 }
 
 /** A worker doesn't join a queue to refuse every job of it. */

@@ -21,6 +21,10 @@ export class Engine {
   run(job: Buffer, context: string): Execution;
   /** What this host can do: `{layers, runtimes}`. */
   probe(): Promise<string>;
+  /** What would become of a job here, without running it: an explanation document. */
+  explain(job: Buffer): Promise<string>;
+  /** What the operator allows and adds: `{ceilings, defaults, policies, hostRoots}`; of host paths how many, never which. */
+  terms(): string;
   /** Counters of pools, slots and executions. */
   stats(): string;
   /** Kills what runs and waits until everything is gone. */

@@ -6,6 +6,7 @@ import { BullpenError } from '../errors.ts';
 import { artifacts } from './artifacts.ts';
 import { cancel } from './cancel.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, exitCodeOfError } from './exit-code.ts';
+import { explain as explainVerb } from './explain.ts';
 import { queue } from './queue.ts';
 import { result } from './result.ts';
 import { showError } from './show.ts';
@@ -17,7 +18,7 @@ import { validate } from './validate.ts';
 import { parseCall, type Verb } from './verb.ts';
 
 const VERBS: ReadonlyMap<string, Verb> = new Map(
-  Object.entries({ submit, result, artifacts, state, cancel, queue, validate }),
+  Object.entries({ submit, result, artifacts, state, cancel, queue, validate, explain: explainVerb }),
 );
 
 process.exitCode = await main(process.argv.slice(2));

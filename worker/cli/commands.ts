@@ -54,6 +54,11 @@ async function dispatch([command, ...rest]: readonly string[]): Promise<number> 
       const { runDocument } = await import('./run.ts');
       return runDocument({ file: operands[0] ?? '-', config, containment, json });
     }
+    case 'explain': {
+      const { config, json, operands } = read(rest, ['config', 'json'], 1);
+      const { explainDocument } = await import('./explain.ts');
+      return explainDocument({ file: operands[0] ?? '-', config, json });
+    }
     case '--help':
     case '-h':
     case 'help':
@@ -71,7 +76,7 @@ function read(argv: string[], allowed: readonly Flag[], operandCount: number): A
   const options = Object.fromEntries(allowed.map((flag) => [flag, FLAGS[flag]]));
   const { values, positionals } = parse(argv, options);
   if (positionals.length !== operandCount) {
-    throw new UsageError(operandCount === 1 ? 'exactly one job document: FILE or -' : `unexpected: ${positionals[0]}`);
+    throw new UsageError(operandCount === 1 ? 'exactly one document: FILE or -' : `unexpected: ${positionals[0]}`);
   }
   return {
     config: typeof values['config'] === 'string' ? values['config'] : null,

@@ -18,6 +18,11 @@ export const HELP = `bullpen-worker: runs jobs that nobody trusts yet
       Without it: stdout, stderr and exit code are the program's; 128 + n for signal n,
       124 for a limit, 125 for a refusal or a failure of ours (the reason is on stderr).
 
+  bullpen-worker explain FILE|- [--config FILE] [--json]
+      What would become of a job (or of a policy that stands alone) on this host: each rule of its effective policy, who
+      said it, the operator's ceiling, the layer that enforces it; every reason against it; warnings. Nothing of it is run.
+      --json   one document (schemas/explanation.schema.json)
+
   --help, --version
 
 The configuration is FILE, or what BULLPEN_CONFIG names, or safe defaults; BULLPEN_REDIS (or BULLPEN_REDIS_FILE),
@@ -27,7 +32,8 @@ BULLPEN_LOG_LEVEL and BULLPEN_RUN_DIR go before the file.
 Examples
   bullpen-worker check
   echo '{"kind":"job","version":1,"runtime":"python","source":"print(6*7)"}' | bullpen-worker run -
+  echo '{"limits":{"memoryBytes":1073741824},"syscalls":"compatible"}' | bullpen-worker explain -
   BULLPEN_REDIS=redis://127.0.0.1:6379 bullpen-worker start
 
-Exit codes: 0 done, 2 wrong usage or configuration, 3 refused, 4 failed, cancelled or a failing check.
+Exit codes: 0 done, 2 wrong usage or configuration, 3 refused (explain: it would be), 4 failed, cancelled or a failing check.
 `;

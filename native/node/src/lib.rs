@@ -72,6 +72,19 @@ impl Engine {
         promise(env, async move { engine.probe().await.map_err(Failure::from) }, |document| document)
     }
 
+    /// What would become of a job here, without running it: `explanation.schema.json`.
+    #[napi(catch_unwind)]
+    pub fn explain<'env>(&self, env: &'env Env, job: Buffer) -> Result<PromiseRaw<'env, String>> {
+        let (engine, job) = (self.inner.clone(), job.to_vec());
+        promise(env, async move { engine.explain(job).await.map_err(Failure::from) }, |document| document)
+    }
+
+    /// What the operator allows and adds: `{ceilings, defaults, policies, hostRoots}`.
+    #[napi(catch_unwind)]
+    pub fn terms(&self) -> String {
+        self.inner.terms()
+    }
+
     /// Counters of pools, slots and executions.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::control::Control;
 use crate::door::{self, Issue};
+use crate::explain;
 use crate::failure::{Failure, Step};
 use crate::house::House;
 use crate::outcome::{self, KillReason};
@@ -117,6 +118,24 @@ impl Engine {
             });
         }
         Ok(json!({ "layers": layers, "runtimes": runtimes }).to_string())
+    }
+
+    /// What would become of a job here, and what would enforce each of its rules: a JSON document, `explanation.schema.json`.
+    /// Nothing of the job is run; where it has host paths, a sandbox is made with them and thrown away.
+    ///
+    /// # Errors
+    /// `Closed` after `close`.
+    pub async fn explain(&self, job: Vec<u8>) -> Result<String, EngineError> {
+        if self.jobs.lock().closed {
+            return Err(EngineError::Closed);
+        }
+        Ok(explain::explain(&self.house, &job).await.to_string())
+    }
+
+    /// What the operator allows and adds: `{ceilings, defaults, policies, hostRoots}`, every policy with all of its fields. Of host
+    /// paths it says how many, never which: it is for a queue, which others read.
+    pub fn terms(&self) -> String {
+        explain::terms(&self.house).to_string()
     }
 
     /// Counters of pools, slots and executions, as a JSON document.

@@ -13,11 +13,11 @@ use crate::door::{self, Issue};
 use crate::failure::{Failure, Step as FailedStep};
 use crate::house::House;
 use crate::inputs::Inputs;
+use crate::judgement::Judgement;
 use crate::outcome::{self, Attribution, End, Outcome};
 use crate::output::{self, Kept, Terms};
 use crate::plan::{self, Phase, Plan, Step};
-use crate::policy::layers::{self, Missing};
-use crate::policy::{self, LimitSet, Policy, host_paths};
+use crate::policy::{LimitSet, Policy, host_paths};
 use crate::pool::Lease;
 use crate::result::{Artifact, Context, Report, StepDone};
 use crate::stop::Stop;
@@ -71,22 +71,8 @@ async fn parse(document: Vec<u8>) -> Result<JobDocument, Stop> {
 
 /// Policy, ceilings, runtime and layers: nothing begins before all of them agree.
 async fn decide(house: &Arc<House>, job: &mut JobDocument) -> Result<Order, Stop> {
-    let policy = policy::resolve(job, &house.config.worker)?;
-    let runtime = house
-        .catalogue
-        .runtimes
-        .get(&job.runtime)
-        .ok_or_else(|| Issue::at("runtime", "unknown-runtime", "must be a runtime that this worker offers"))?;
-    plan::check_reserved(job, runtime)?;
-    host_paths::check_places(&policy.filesystem, &house.catalogue.roots[&runtime.root])?;
-    let backend = layers::choose(&policy, &*house.offer().await).map_err(Stop::Unavailable)?;
-    if job.source.is_some() && house.lacks_interpreter(&job.runtime) {
-        let message = format!(
-            "the interpreter of {} is not installed on this host; install it, or submit to another worker",
-            job.runtime
-        );
-        return Err(Stop::Unavailable(Missing { layer: "runtime".to_owned(), message }));
-    }
+    let judgement = Judgement::of(job, house, &*house.offer().await);
+    let (policy, runtime, backend) = judgement.settle()?;
     let plan = plan::make(job, &policy, runtime, &backend)?;
     let inputs = Inputs::take(job, runtime)?;
     Ok(Order { policy, plan, inputs, backend })

@@ -92,8 +92,9 @@ describe('usage', () => {
   });
 
   test.each([
-    [[], 'one of submit, result, artifacts, state, cancel, queue, validate'],
-    [['explain'], 'unknown command explain; there are submit,'],
+    [[], 'one of submit, result, artifacts, state, cancel, queue, validate, explain'],
+    [['explain'], 'name exactly one FILE, or - for stdin'],
+    [['exlpain'], 'unknown command exlpain; there are submit,'],
     [['submit'], 'at least one FILE'],
     [['submit', '--nonsense', 'f'], '--nonsense'],
     [['submit', 'missing.json'], 'cannot read missing.json: ENOENT'],

@@ -12,7 +12,7 @@ import { type PrivateRedis, startPrivateRedis } from '../../../ops/private-redis
 import { addReleased, newUid, openBullQueue, Protocol } from '../../../protocol/index.ts';
 import type { Job, Outcome, Result } from '../../../schemas/types.ts';
 import { loadSettings, type Settings } from '../../../worker/config.ts';
-import type { KillReason, RunContext, SandboxEngine } from '../../../worker/engine.ts';
+import type { KillReason, RunContext, SandboxEngine, Terms } from '../../../worker/engine.ts';
 import { OfferDiffersError } from '../../../worker/heartbeat.ts';
 import type { LeasedEngine } from '../../../worker/lease.ts';
 import { createLog } from '../../../worker/log.ts';
@@ -43,10 +43,26 @@ afterEach(async () => {
   rmSync(runDir, { recursive: true, force: true });
 });
 
+const TERMS: Terms = {
+  ceilings: { limits: {}, syscalls: ['strict'], loopback: ['deny'], attempts: 3 },
+  defaults: {
+    containment: ['process'],
+    filesystem: { readonlyPaths: 0, readwritePaths: 0, deniedPaths: 0 },
+    loopback: 'deny',
+    limits: {},
+    outputOverflow: 'kill',
+    syscalls: 'strict',
+    require: [],
+  },
+  policies: {},
+  hostRoots: 0,
+};
+
 /** Runs `sleep MS` or `fail` and nothing else. */
 function standIn(instance: string): SandboxEngine {
   return {
     probe: async () => ({ layers: [], runtimes: [{ name: 'python', ok: true, message: null }] }),
+    terms: () => TERMS,
     close: async () => undefined,
     run: (document, context) => {
       runs.push(`${instance} ${context.epoch}`);

@@ -15,21 +15,21 @@ pub fn of(config: &Ceilings) -> Ceiling {
     ceiling
 }
 
-/// Checks a decided policy; the issue names the field of the job document.
-pub fn check(policy: &Policy, attempts: Option<u32>, ceiling: &Ceiling) -> Result<(), Issue> {
-    if let Some((name, most)) = policy.limits.first_above(&ceiling.limits) {
-        return Err(above(format!("policy.limits.{name}"), &format!("at most {most} is allowed here")));
-    }
+/// What of a decided policy is above a ceiling; the issues name the fields of the job document.
+pub fn check(policy: &Policy, attempts: Option<u32>, ceiling: &Ceiling) -> Vec<Issue> {
+    let limits = policy.limits.above(&ceiling.limits);
+    let limit = |(name, most)| above(format!("policy.limits.{name}"), &format!("at most {most} is allowed here"));
+    let mut issues: Vec<Issue> = limits.map(limit).collect();
     if !ceiling.syscalls.contains(&policy.syscalls) {
-        return Err(above("policy.syscalls".to_owned(), "this profile is not allowed here"));
+        issues.push(above("policy.syscalls".to_owned(), "this profile is not allowed here"));
     }
     if !ceiling.loopback.contains(&policy.loopback) {
-        return Err(above("policy.network.loopback".to_owned(), "this setting is not allowed here"));
+        issues.push(above("policy.network.loopback".to_owned(), "this setting is not allowed here"));
     }
-    match attempts.unwrap_or(1) > ceiling.attempts {
-        true => Err(above("attempts".to_owned(), &format!("at most {} are allowed here", ceiling.attempts))),
-        false => Ok(()),
+    if attempts.unwrap_or(1) > ceiling.attempts {
+        issues.push(above("attempts".to_owned(), &format!("at most {} are allowed here", ceiling.attempts)));
     }
+    issues
 }
 
 fn above(path: String, message: &str) -> Issue {

@@ -49,56 +49,52 @@ impl PathLists {
     }
 }
 
-/// Finds the operator's directory of each path. What is denied outside of all of them is hidden already, and so is everything where nothing
-/// is granted.
-pub fn find(lists: &PathLists, config: &WorkerConfig) -> Result<Vec<HostPath>, Issue> {
-    let mut found = Vec::new();
+/// Finds the operator's directory of each path, and what may not be granted. What is denied outside of all of them is hidden already, and
+/// so is everything where nothing is granted.
+pub fn find(lists: &PathLists, config: &WorkerConfig) -> (Vec<HostPath>, Vec<Issue>) {
+    let (mut found, mut issues) = (Vec::new(), Vec::new());
     for (field, path, access) in lists.all() {
-        let granted = access != PathAccess::Denied;
-        let Some((root, below)) = root_of(path, &config.roots) else {
-            match granted {
-                true => {
-                    return Err(Issue::at(
-                        field,
-                        "outside-roots",
-                        "must be in a directory that the operator of this worker lists in roots",
-                    ));
-                }
-                false => continue,
-            }
-        };
-        if access == PathAccess::Readwrite && config.roots[root].access == RootAccess::Readonly {
-            return Err(Issue::at(
-                field,
-                "ceiling",
-                "must be readonly: the operator of this worker allows no more there",
-            ));
+        match look_up(path, access, config) {
+            Ok(Some(plan)) => found.push(HostPath { field, plan }),
+            Ok(None) => {}
+            Err((rule, allowed)) => issues.push(Issue::at(field, rule, allowed)),
         }
-        if granted && touches(path, &config.run_dir) {
-            return Err(Issue::at(
-                field,
-                "reserved-path",
-                "must not have the worker's own directory in it, and not be in it",
-            ));
-        }
-        found.push(HostPath { field, plan: PathPlan { root: root as u32, below: below.to_owned(), access } });
     }
     if !lists.grants() {
         found.clear();
     }
-    Ok(found)
+    (found, issues)
+}
+
+/// One path; else the rule that it breaks, and what is allowed.
+fn look_up(
+    path: &str,
+    access: PathAccess,
+    config: &WorkerConfig,
+) -> Result<Option<PathPlan>, (&'static str, &'static str)> {
+    let granted = access != PathAccess::Denied;
+    let Some((root, below)) = root_of(path, &config.roots) else {
+        let outside = ("outside-roots", "must be in a directory that the operator of this worker lists in roots");
+        return if granted { Err(outside) } else { Ok(None) };
+    };
+    if access == PathAccess::Readwrite && config.roots[root].access == RootAccess::Readonly {
+        return Err(("ceiling", "must be readonly: the operator of this worker allows no more there"));
+    }
+    if granted && touches(path, &config.run_dir) {
+        return Err(("reserved-path", "must not have the worker's own directory in it, and not be in it"));
+    }
+    Ok(Some(PathPlan { root: root as u32, below: below.to_owned(), access }))
 }
 
 /// Checks that no path is where the root file system of the job's runtime has something: there it could neither be shown nor hidden.
-pub fn check_places(lists: &PathLists, root: &RootFilesystem) -> Result<(), Issue> {
+pub fn check_places(lists: &PathLists, root: &RootFilesystem) -> Vec<Issue> {
     let has = |name: &str| root.places().any(|place| top(place) == name);
-    match lists.all().find(|(_, path, _)| has(top(path))) {
-        Some((field, path, _)) => {
-            let allowed = format!("must not be in /{}: it is part of the runtime's own root file system", top(path));
-            Err(Issue::at(field, "reserved-path", allowed))
-        }
-        None => Ok(()),
-    }
+    let reserved = lists.all().filter(|(_, path, _)| has(top(path)));
+    let issue = |(field, path, _): (String, &str, PathAccess)| {
+        let allowed = format!("must not be in /{}: it is part of the runtime's own root file system", top(path));
+        Issue::at(field, "reserved-path", allowed)
+    };
+    reserved.map(issue).collect()
 }
 
 /// What the forkserver has to say about a path, as an issue of the document.
@@ -176,7 +172,8 @@ mod tests {
     type Found = Result<Vec<(u32, String, PathAccess)>, (String, String)>;
 
     fn found(lists: &PathLists) -> Found {
-        let paths = find(lists, &config()).map_err(|issue| (issue.path, issue.rule))?;
+        let (paths, issues) = find(lists, &config());
+        issues.into_iter().next().map_or(Ok(()), |issue| Err((issue.path, issue.rule)))?;
         Ok(paths.into_iter().map(|path| (path.plan.root, path.plan.below, path.plan.access)).collect())
     }
 
@@ -212,7 +209,8 @@ mod tests {
     fn the_runtimes_own_directories_are_neither_granted_nor_denied() {
         let catalogue = Catalogue::of(&config());
         let verdict = |lists: PathLists| {
-            check_places(&lists, &catalogue.roots["debian"]).map_err(|issue| (issue.path, issue.rule))
+            let issues = check_places(&lists, &catalogue.roots["debian"]);
+            issues.into_iter().next().map_or(Ok(()), |issue| Err((issue.path, issue.rule)))
         };
         let refused = |field: &str| Err((format!("policy.filesystem.{field}"), "reserved-path".to_owned()));
         assert_eq!(verdict(lists(&["/srv", "/usr/share"], &[], &[])), refused("readonlyPaths[1]"));

@@ -61,29 +61,41 @@ pub struct Missing {
     pub message: String,
 }
 
-/// The first backend of the policy's preference that is offered and holds everything; otherwise what the first one lacks.
-pub fn choose(policy: &Policy, offer: &Offer) -> Result<String, Missing> {
-    let mut first_lack = None;
-    for backend in &policy.containment {
-        match lack(policy, backend, offer) {
-            None => return Ok(backend.clone()),
-            Some(missing) => drop(first_lack.get_or_insert(missing)),
-        }
-    }
-    Err(first_lack.unwrap_or_else(|| not_offered("process")))
+/// One entry of a policy's preference, and everything that it lacks here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    pub backend: String,
+    pub lacks: Vec<Missing>,
 }
 
-fn lack(policy: &Policy, backend: &str, offer: &Offer) -> Option<Missing> {
-    let Some(layers) = offer.get(backend) else { return Some(not_offered(backend)) };
+/// The policy's preference, in its order. The first that lacks nothing is taken.
+pub fn choices(policy: &Policy, offer: &Offer) -> Vec<Choice> {
+    let choice = |backend: &String| Choice { backend: backend.clone(), lacks: lacks(policy, backend, offer) };
+    policy.containment.iter().map(choice).collect()
+}
+
+/// The backend that is taken; otherwise what the first one lacks.
+pub fn choose(choices: &[Choice]) -> Result<&str, Missing> {
+    let taken = choices.iter().find(|choice| choice.lacks.is_empty());
+    let first_lack = || choices.iter().find_map(|choice| choice.lacks.first().cloned());
+    taken.map(|choice| &*choice.backend).ok_or_else(|| first_lack().unwrap_or_else(|| not_offered("process")))
+}
+
+/// Layers that failed come before those that were not reached for it, and both before what only this policy requires.
+fn lacks(policy: &Policy, backend: &str, offer: &Offer) -> Vec<Missing> {
+    let Some(layers) = offer.get(backend) else { return vec![not_offered(backend)] };
     let found = |layer: &str| layers.iter().find(|one| one.held && one.layer == layer);
-    let lacks = |layer: &str| found(layer).is_none();
     let itself = |layer: &str| found(layer).is_some_and(|one| !one.is_substitute);
     let failed = |layer: &str| !layers.iter().any(|one| one.layer == layer && !one.tried);
-    let lacking = || needed().filter(|(layer, _)| lacks(layer));
-    let needed = lacking().find(|(layer, _)| failed(layer)).or_else(|| lacking().next());
-    let needed = needed.map(|(layer, rule)| (layer.to_owned(), rule));
-    let required = || policy.require.iter().find(|layer| !itself(layer)).map(|layer| (layer.clone(), "policy.require"));
-    let (layer, rule) = needed.or_else(required)?;
+    let mut lacking: Vec<(&str, &str)> = needed().filter(|(layer, _)| found(layer).is_none()).collect();
+    lacking.sort_by_key(|(layer, _)| !failed(layer));
+    let known: Vec<&str> = lacking.iter().map(|(layer, _)| *layer).collect();
+    let required = policy.require.iter().filter(|layer| !itself(layer) && !known.contains(&layer.as_str()));
+    lacking.extend(required.map(|layer| (layer.as_str(), "policy.require")));
+    lacking.into_iter().map(|(layer, rule)| missing(layer, rule, (backend, layers))).collect()
+}
+
+fn missing(layer: &str, rule: &str, (backend, layers): (&str, &[ProbedLayer])) -> Missing {
     let probed = layers.iter().find(|one| one.layer == layer);
     let why = match probed {
         Some(ProbedLayer { is_substitute: true, value, .. }) => {
@@ -93,7 +105,7 @@ fn lack(policy: &Policy, backend: &str, offer: &Offer) -> Option<Missing> {
         _ => format!("{backend} has no such layer"),
     };
     let remedy = probed.and_then(|one| one.remedy.clone()).map(|remedy| format!("; {remedy}")).unwrap_or_default();
-    Some(Missing { message: format!("needed for {rule}: {why}{remedy}"), layer })
+    Missing { message: format!("needed for {rule}: {why}{remedy}"), layer: layer.to_owned() }
 }
 
 fn not_offered(backend: &str) -> Missing {
@@ -104,6 +116,10 @@ fn not_offered(backend: &str) -> Missing {
 mod tests {
     use super::*;
     use crate::policy::defaults;
+
+    fn choose(policy: &Policy, offer: &Offer) -> Result<String, Missing> {
+        super::choose(&choices(policy, offer)).map(str::to_owned)
+    }
 
     fn holding(except: &str) -> Offer {
         let layer = |(name, _): (&str, &str)| ProbedLayer {

@@ -1,5 +1,7 @@
 //! The numeric limits: one list of names, in one order, for documents, ceilings and what is enforced.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::config::CeilingLimits;
@@ -48,13 +50,14 @@ impl LimitSet {
         }
     }
 
-    /// The first limit that is above the other set's: its name, and what is allowed.
-    pub fn first_above(&self, ceiling: &LimitSet) -> Option<(&'static str, u64)> {
+    /// The limits that are above the other set's: their names, and what is allowed.
+    pub fn above(&self, ceiling: &LimitSet) -> impl Iterator<Item = (&'static str, u64)> {
         let pairs = self.numbers().into_iter().zip(ceiling.numbers());
-        NAMES.into_iter().zip(pairs).find(|(_, (asked, most))| asked > most).map(|(name, (_, most))| (name, most))
+        NAMES.into_iter().zip(pairs).filter(|(_, (asked, most))| asked > most).map(|(name, (_, most))| (name, most))
     }
 
-    fn numbers(&self) -> [u64; COUNT] {
+    /// In the order of [`NAMES`].
+    pub fn numbers(&self) -> [u64; COUNT] {
         [
             self.wall_time_ms,
             self.cpu_time_ms,
@@ -108,6 +111,13 @@ macro_rules! numbers_of {
             }
         }
     };
+}
+
+impl Limits {
+    /// The numbers that the document gives, by name.
+    pub fn by_name(&self) -> BTreeMap<&'static str, u64> {
+        NAMES.into_iter().zip(self.numbers()).filter_map(|(name, number)| Some((name, number?))).collect()
+    }
 }
 
 numbers_of!(Limits);

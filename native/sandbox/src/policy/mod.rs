@@ -15,7 +15,7 @@ use crate::door::Issue;
 use crate::door::document::{Containment, JobDocument, JobPolicy, Loopback, Overflow, PolicyDocument, Syscalls};
 
 pub use host_paths::{HostPath, PathLists};
-pub use limits::LimitSet;
+pub use limits::{LimitSet, NAMES as LIMIT_NAMES};
 
 /// A policy with every field decided. What the door refuses (traffic rules that allow) has no field here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,24 +49,45 @@ pub struct Ceiling {
 }
 
 /// Decides a job's policy: its own or the named one, over the operator's defaults, over the built-in ones; then checks
-/// it against the operator's ceilings. The issue names the field of the job document.
-pub fn resolve(job: &JobDocument, config: &WorkerConfig) -> Result<Policy, Issue> {
-    let mut policy = defaults::policy();
+/// it against the operator's ceilings. Every issue names the field of the job document.
+pub fn judge(job: &JobDocument, config: &WorkerConfig) -> (Policy, Vec<Issue>) {
+    let (mut policy, mut issues) = (defaults::policy(), Vec::new());
     policy.lay_over(&config.defaults);
-    match &job.policy {
-        None => {}
-        Some(JobPolicy::Inline(inline)) => policy.lay_over(inline),
-        Some(JobPolicy::Named(name)) => {
-            let named = config.policies.get(name).ok_or_else(|| {
-                Issue::at("policy.name", "unknown-policy", "the operator of this worker defines no policy of this name")
-            })?;
-            policy.lay_over(named);
-            policy.name = Some(name.clone());
+    match (own_document(job, config), &job.policy) {
+        (Some(document), given) => {
+            policy.lay_over(document);
+            policy.name = match given {
+                Some(JobPolicy::Named(name)) => Some(name.clone()),
+                _ => None,
+            };
         }
+        (None, Some(_)) => issues.push(Issue::at(
+            "policy.name",
+            "unknown-policy",
+            "the operator of this worker defines no policy of this name",
+        )),
+        (None, None) => {}
     }
-    ceilings::check(&policy, job.attempts, &ceiling(config))?;
-    policy.host_paths = host_paths::find(&policy.filesystem, config)?;
-    Ok(policy)
+    issues.extend(ceilings::check(&policy, job.attempts, &ceiling(config)));
+    let (paths, refused) = host_paths::find(&policy.filesystem, config);
+    policy.host_paths = paths;
+    issues.extend(refused);
+    (policy, issues)
+}
+
+/// The policy that a job brings or names; `None` if it has none, or names one that isn't there.
+pub fn own_document<'a>(job: &'a JobDocument, config: &'a WorkerConfig) -> Option<&'a PolicyDocument> {
+    match job.policy.as_ref()? {
+        JobPolicy::Inline(inline) => Some(inline),
+        JobPolicy::Named(name) => config.policies.get(name),
+    }
+}
+
+/// As [`judge`], for whoever needs no more than the first issue.
+#[cfg(test)]
+pub fn resolve(job: &JobDocument, config: &WorkerConfig) -> Result<Policy, Issue> {
+    let (policy, issues) = judge(job, config);
+    issues.into_iter().next().map_or(Ok(policy), Err)
 }
 
 /// The operator's ceilings over the built-in ones.
@@ -81,7 +102,8 @@ impl Policy {
         hex(&Sha256::digest(text))
     }
 
-    fn lay_over(&mut self, document: &PolicyDocument) {
+    /// What a document gives takes the place of what was there.
+    pub fn lay_over(&mut self, document: &PolicyDocument) {
         match &document.containment {
             Some(Containment::One(backend)) => self.containment = vec![backend.clone()],
             Some(Containment::Several(backends)) => self.containment.clone_from(backends),
