@@ -12,7 +12,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Most descriptors that any message carries; more are cut off by the kernel, which refuses the packet.
+/// Most descriptors that any message carries.
 const MAX_DESCRIPTORS: usize = 4;
 /// Events that may wait for a library that doesn't read: beyond it the library is as good as dead.
 const MAX_WAITING: usize = 1024;
@@ -79,7 +79,8 @@ pub fn receive<M: DeserializeOwned>(
     if received.bytes == 0 {
         return Ok(Received::End);
     }
-    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+    // The room for descriptors is rounded up: one or two more than asked for get in without being cut off.
+    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) || fds.len() > MAX_DESCRIPTORS {
         return Ok(Received::Malformed);
     }
     Ok(match serde_json::from_slice(&buffer[..received.bytes]) {

@@ -44,7 +44,7 @@ impl Baseline {
 
     /// CPU that was used before the guest began isn't the guest's.
     pub fn forgive_cpu(&mut self, nanoseconds: u64) {
-        self.cpu += nanoseconds;
+        self.cpu = self.cpu.saturating_add(nanoseconds);
     }
 
     pub fn cpu_used(&self, leaf: &Leaf) -> Result<u64, Failure> {

@@ -8,9 +8,9 @@ use crate::report::Executing;
 use crate::sockets::Sockets;
 use crate::step::{At, Failure, Step};
 use crate::workspace::Workspace;
+use forkserver::kernel;
 use forkserver::wire::{Cause, Evidence, ExitStatus};
 use rustix::process::Pid;
-use std::fs::read_to_string;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Shortest time between two looks at the CPU clock, ns: with it a kill comes at most a few ms of CPU late.
@@ -75,9 +75,8 @@ impl Exec {
 
     /// The program's process id as we see it; `None` when it is gone.
     pub fn program(&self) -> Option<Pid> {
-        let info = read_to_string(format!("/proc/self/fdinfo/{}", self.started.as_ref()?.program.as_raw_fd())).ok()?;
-        let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()?;
-        if pid > 0 { Pid::from_raw(pid) } else { None }
+        let program = self.started.as_ref()?.program.as_raw_fd();
+        kernel::fdinfo_pid(&kernel::read(&format!("/proc/self/fdinfo/{program}")).ok()?).and_then(Pid::from_raw)
     }
 
     /// The main program ended by itself.

@@ -4,17 +4,17 @@
 //! program that runs already may make itself stricter (lower limits, filters of its own), never laxer: stricter is no difference.
 
 use crate::host::Host;
-use crate::hostpaths::mountinfo::{self, MountEntry, below};
 use crate::ids::Ids;
 use crate::leaf::Leaf;
 use crate::namespaces::KINDS;
 use crate::provision::Parts;
-use crate::readback::{status_line, unless_gone};
+use crate::readback::unless_gone;
 use crate::rlimits;
 use crate::step::{At, Failure, Step};
+use forkserver::kernel::mountinfo::{self, MountEntry, below};
+use forkserver::kernel::{self, status_line};
 use forkserver::wire::Layer;
 use rustix::process::Pid;
-use std::fs::read_to_string;
 
 /// The substitute for an id of one's own: the user's.
 const SHARED: &str = "shared";
@@ -26,7 +26,7 @@ const CAPABILITY_SETS: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "Cap
 pub fn of_place(parts: &Parts, ids: Ids, host: &Host) -> Result<Vec<Layer>, Failure> {
     let pid = parts.init()?.pid;
     check_namespaces(pid, host)?;
-    let status = read_to_string(in_proc(pid, "status")).at(Step::SwitchIds)?;
+    let status = kernel::read(&in_proc(pid, "status")).at(Step::SwitchIds)?;
     check_ids(&status, ids)?;
     let mounts = mountinfo::read(&pid.as_raw_nonzero().to_string()).at(Step::CheckRoot)?;
     parts.places.check(&mounts)?;
@@ -96,7 +96,7 @@ fn in_proc(process: Pid, file: &str) -> String {
 }
 
 fn read_of(process: Pid, file: &str) -> Result<Option<String>, Failure> {
-    unless_gone(read_to_string(in_proc(process, file))).at(Step::ReadBack)
+    unless_gone(kernel::read(&in_proc(process, file))).at(Step::ReadBack)
 }
 
 /// One that ends is in no group of v1 any more (`proc_cgroup_show`); it was forked by init, which was seen in its leaf, alone.

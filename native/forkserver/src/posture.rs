@@ -1,9 +1,9 @@
 //! How a payload stands, as the kernel shows it to us.
 
 use crate::namespaces::Namespaces;
-use crate::readback::status_line;
+use forkserver::kernel::{self, status_line};
 use forkserver::wire::Posture;
-use std::fs::{read_dir, read_link, read_to_string};
+use std::fs::{read_dir, read_link};
 use std::io;
 
 const LINES: [&str; 11] = [
@@ -25,8 +25,8 @@ const MAX_MOUNTINFO: usize = 24 * 1024;
 /// Reads it; an error when the process is gone already.
 pub fn read(pid: i32, own: &Namespaces) -> io::Result<Posture> {
     let process = format!("/proc/{pid}");
-    let status = read_to_string(format!("{process}/status"))?;
-    let mut mountinfo = read_to_string(format!("{process}/mountinfo"))?;
+    let status = kernel::read(&format!("{process}/status"))?;
+    let mut mountinfo = kernel::read(&format!("{process}/mountinfo"))?;
     mountinfo.truncate(mountinfo.floor_char_boundary(MAX_MOUNTINFO));
     Ok(Posture {
         status: LINES
@@ -34,7 +34,7 @@ pub fn read(pid: i32, own: &Namespaces) -> io::Result<Posture> {
             .filter_map(|key| Some(((*key).to_owned(), status_line(&status, key)?.to_owned())))
             .collect(),
         own_namespaces: own.apart(pid)?.into_iter().map(str::to_owned).collect(),
-        cgroup: read_to_string(format!("{process}/cgroup"))?,
+        cgroup: kernel::read(&format!("{process}/cgroup"))?,
         fds: open_descriptors(&process)?,
         mountinfo,
     })

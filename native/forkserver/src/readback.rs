@@ -3,9 +3,9 @@
 //! The forkserver reads it from outside. From inside, the sandbox's own `/proc` hides a process that made itself non-dumpable
 //! (`PR_SET_DUMPABLE`, or executing a file that it can't read): evidence must not be the guest's to withhold.
 
+use forkserver::kernel;
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
-use std::fs::read_to_string;
 use std::io;
 
 /// `None` for what the kernel has already reaped.
@@ -14,11 +14,6 @@ pub fn unless_gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(None),
         read => read.map(Some),
     }
-}
-
-/// The value of a line of `/proc/PID/status`.
-pub fn status_line<'a>(status: &'a str, key: &str) -> Option<&'a str> {
-    status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).map(str::trim)
 }
 
 /// How long the main thread of a process ran, and how long it was runnable without running, ns.
@@ -39,24 +34,7 @@ pub fn own_scheduled() -> io::Result<Scheduled> {
 }
 
 fn read_schedstat(process: &str) -> io::Result<Scheduled> {
-    let text = read_to_string(format!("/proc/{process}/schedstat"))?;
-    let mut fields = text.split_whitespace().map(str::parse);
-    match (fields.next(), fields.next()) {
-        (Some(Ok(ran)), Some(Ok(waited))) => Ok(Scheduled { ran, waited }),
-        _ => Err(io::ErrorKind::InvalidData.into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::status_line;
-
-    #[test]
-    fn a_status_line_is_found_by_its_whole_key() {
-        let status = "Seccomp:\t2\nSeccomp_filters:\t1\nGroups:\t \n";
-        assert_eq!(status_line(status, "Seccomp"), Some("2"));
-        assert_eq!(status_line(status, "Seccomp_filters"), Some("1"));
-        assert_eq!(status_line(status, "Groups"), Some(""));
-        assert_eq!(status_line(status, "Sec"), None);
-    }
+    let text = kernel::read(&format!("/proc/{process}/schedstat"))?;
+    let (ran, waited) = kernel::schedstat(&text).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Scheduled { ran, waited })
 }

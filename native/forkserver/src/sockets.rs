@@ -8,9 +8,9 @@
 use crate::clock::boottime;
 use crate::leaf::Leaf;
 use crate::step::{At, Failure, Step};
+use forkserver::kernel;
 use rustix::io::Errno;
 use rustix::process::Pid;
-use std::fs::read_to_string;
 
 /// Socket memory comes on top of the job's memory: a quarter of that, and no more than [`MOST`], which is ample on a loopback.
 const SHARE: u64 = 4;
@@ -63,26 +63,11 @@ impl Sockets {
 
 /// Sockets in the network namespace of a process; none when it is gone.
 fn count(process: Pid) -> Result<u64, Errno> {
-    match read_to_string(format!("/proc/{}/net/sockstat", process.as_raw_nonzero())) {
-        Ok(text) => sockets_used(&text).ok_or(Errno::BADMSG),
+    match kernel::read(&format!("/proc/{}/net/sockstat", process.as_raw_nonzero())) {
+        Ok(text) => kernel::sockets_used(&text).ok_or(Errno::BADMSG),
         Err(error) => match Errno::from_io_error(&error) {
             Some(Errno::NOENT | Errno::SRCH | Errno::INVAL) => Ok(0),
             errno => Err(errno.unwrap_or(Errno::IO)),
         },
-    }
-}
-
-fn sockets_used(sockstat: &str) -> Option<u64> {
-    sockstat.lines().find_map(|line| line.strip_prefix("sockets: used ")?.trim().parse().ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sockets_used;
-
-    #[test]
-    fn all_sockets_are_counted_whatever_their_family() {
-        assert_eq!(sockets_used("sockets: used 26\nTCP: inuse 1 orphan 0 tw 122 alloc 1 mem 319\n"), Some(26));
-        assert_eq!(sockets_used("TCP: inuse 1\n"), None);
     }
 }

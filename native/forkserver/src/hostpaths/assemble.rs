@@ -4,7 +4,6 @@
 //! with what the shared one has at the top, and with the places in it. In a granted tree nothing is ever made: a place there exists, and
 //! is the very object that is mounted on it or hidden.
 
-use super::mountinfo::below;
 use super::open::object;
 use super::resolve::Planned;
 use super::{Found, Unmade};
@@ -13,6 +12,7 @@ use crate::stage::Roots;
 use crate::step::{At, Failure, Step};
 use crate::sys::{mount_as, mount_setattr};
 use crate::tree::Tree;
+use forkserver::kernel::mountinfo::below;
 use forkserver::wire::PathAccess;
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat};
 use rustix::io::Errno;

@@ -11,18 +11,17 @@
 //! replaces it meanwhile, the new one isn't covered.
 
 mod assemble;
-pub mod mountinfo;
 mod open;
 mod resolve;
 
 use self::assemble::Assembly;
-use self::mountinfo::{MountEntry, below};
 use self::open::Root;
 use self::resolve::Planned;
 pub use self::resolve::Refusal;
 use crate::idmap;
 use crate::stage::Roots;
 use crate::step::{At, Failure, Step};
+use forkserver::kernel::mountinfo::{self, MountEntry, below};
 use forkserver::wire::{HostRoot, PathAccess, PathPlan, SandboxPlan};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -1,9 +1,9 @@
 //! Opening what a policy names: below an operator's directory that is open, never through a symbolic link or into another file system.
 
-use super::mountinfo::{MountEntry, below, join};
 use super::resolve::{Entry, Location, Refusal};
 use crate::step::{At, Failure, Step};
 use crate::tree::is_normal;
+use forkserver::kernel::mountinfo::{MountEntry, below, join};
 use forkserver::wire::{HostRoot, PathAccess, PathPlan, PathRule};
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, StatxFlags, fstat, openat, openat2, statat, statx,

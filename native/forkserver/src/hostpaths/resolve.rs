@@ -8,7 +8,7 @@
 //! nothing can be moved out from under a path for the next job, every directory between a writable tree and a stricter place in it is
 //! mounted on itself (a *pin*).
 
-use super::mountinfo::{below, join};
+use forkserver::kernel::mountinfo::{below, join};
 use forkserver::wire::{PathAccess, PathRule};
 use std::collections::BTreeMap;
 

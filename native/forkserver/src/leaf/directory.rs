@@ -1,5 +1,6 @@
 //! One cgroup directory by descriptor, and the files in it.
 
+use forkserver::kernel;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::{Errno, read, write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -60,7 +61,7 @@ impl Directory {
 
     /// A file that holds one number.
     pub fn number(&self, file: &str) -> Result<u64, Errno> {
-        self.read(file)?.trim().parse().map_err(|_| Errno::BADMSG)
+        kernel::number(&self.read(file)?).ok_or(Errno::BADMSG)
     }
 
     /// As [`Directory::number`]; `None` on kernels without the file.
@@ -73,18 +74,18 @@ impl Directory {
 
     /// The number behind `key` in a file of `key number` lines.
     pub fn field(&self, file: &str, key: &str) -> Result<u64, Errno> {
-        field(&self.read(file)?, key).ok_or(Errno::BADMSG)
+        kernel::field(&self.read(file)?, key).ok_or(Errno::BADMSG)
     }
 
     /// The sum of the numbers behind `keys`; all of them must be there.
     pub fn sum(&self, file: &str, keys: &[&str]) -> Result<u64, Errno> {
         let text = self.read(file)?;
-        keys.iter().try_fold(0, |sum, key| Ok(sum + field(&text, key).ok_or(Errno::BADMSG)?))
+        keys.iter().try_fold(0u64, |sum, key| Ok(sum.saturating_add(kernel::field(&text, key).ok_or(Errno::BADMSG)?)))
     }
 
     /// The processes in it, by the forkserver's numbers (0: one that it can't see).
     pub fn members(&self) -> Result<Vec<i32>, Errno> {
-        self.read("cgroup.procs")?.lines().map(|line| line.parse().map_err(|_| Errno::BADMSG)).collect()
+        kernel::members(&self.read("cgroup.procs")?).ok_or(Errno::BADMSG)
     }
 }
 
@@ -96,22 +97,4 @@ impl AsFd for Directory {
 
 fn open_dir(at: impl AsFd, path: &str) -> Result<OwnedFd, Errno> {
     openat(at, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
-}
-
-fn field(text: &str, key: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::field;
-
-    #[test]
-    fn a_field_is_found_by_its_whole_key() {
-        let text = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
-        assert_eq!(field(text, "oom_kill"), Some(3));
-        assert_eq!(field(text, "oom"), None);
-        assert_eq!(field("max 12\n", "max"), Some(12));
-        assert_eq!(field("", "max"), None);
-    }
 }

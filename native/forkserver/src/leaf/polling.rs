@@ -7,9 +7,10 @@
 
 use super::accounts::{Alarm, Cpu, Memory, Tasks};
 use super::directory::Directory;
+use forkserver::kernel;
 use rustix::io::Errno;
 use std::cell::Cell;
-use std::fs::{read_dir, read_to_string};
+use std::fs::read_dir;
 use std::rc::Rc;
 
 /// The value of a layer that is kept by looking at processes.
@@ -53,13 +54,13 @@ impl Tree {
 /// Those of all threads of a process; none when it is gone.
 fn children(pid: i32) -> Vec<i32> {
     let threads = read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let lists = threads.filter_map(|thread| read_to_string(thread.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+    let lists = threads.filter_map(|thread| kernel::read(thread.path().join("children").to_str()?).ok());
+    lists.flat_map(|list| kernel::children(&list).collect::<Vec<_>>()).collect()
 }
 
 /// Can children be listed here at all?
 fn check() -> Result<(), Errno> {
-    read_to_string("/proc/thread-self/children").map(drop).map_err(|_| Errno::OPNOTSUPP)
+    kernel::read("/proc/thread-self/children").map(drop).map_err(|_| Errno::OPNOTSUPP)
 }
 
 pub struct PolledMemory {
@@ -85,16 +86,12 @@ impl PolledMemory {
 }
 
 fn resident(pid: i32) -> Option<u64> {
-    let pages: u64 = read_to_string(format!("/proc/{pid}/statm")).ok()?.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * PAGE)
+    kernel::resident_pages(&kernel::read(&format!("/proc/{pid}/statm")).ok()?).map(|pages| pages.saturating_mul(PAGE))
 }
 
 fn proportional(pid: i32) -> Option<u64> {
-    let text = read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let kib =
-        |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.trim().strip_suffix(" kB")?.parse().ok());
-    let (pss, swap): (u64, u64) = (kib("Pss:")?, kib("SwapPss:").unwrap_or(0));
-    Some((pss + swap) * 1024)
+    let text = kernel::read(&format!("/proc/{pid}/smaps_rollup")).ok()?;
+    kernel::proportional_kib(&text).map(|kib| kib.saturating_mul(1024))
 }
 
 impl Memory for PolledMemory {
@@ -192,10 +189,7 @@ impl CountedCpu {
 
 /// Its own time and that of the children it has waited for.
 fn cpu_time(pid: i32) -> Option<u64> {
-    let stat = read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold anything. After it: state, and then utime is the twelfth.
-    let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(4);
-    fields.map(|field| field.parse::<u64>().ok()).sum::<Option<u64>>().map(|ticks| ticks * TICK)
+    kernel::cpu_ticks(&kernel::read(&format!("/proc/{pid}/stat")).ok()?).map(|ticks| ticks.saturating_mul(TICK))
 }
 
 impl Cpu for CountedCpu {

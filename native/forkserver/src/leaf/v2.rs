@@ -3,6 +3,7 @@
 use super::accounts::{Alarm, Cpu, Memory, Tasks};
 use super::directory::Directory;
 use super::{CPU_PERIOD_US, quota_us, whole_pages};
+use forkserver::kernel;
 use rustix::event::PollFlags;
 use rustix::fs::OFlags;
 use rustix::io::{Errno, pread, write};
@@ -91,7 +92,7 @@ impl Memory for V2Memory {
 fn number_at_start(file: &OwnedFd) -> Result<u64, Errno> {
     let mut text = [0; 32];
     let count = pread(file, &mut text, 0)?;
-    std::str::from_utf8(&text[..count]).ok().and_then(|text| text.trim().parse().ok()).ok_or(Errno::BADMSG)
+    std::str::from_utf8(&text[..count]).ok().and_then(kernel::number).ok_or(Errno::BADMSG)
 }
 
 pub struct V2Tasks(pub Rc<Directory>);

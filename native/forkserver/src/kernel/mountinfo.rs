@@ -1,6 +1,5 @@
 //! The mount table, as far as it says where things are.
 
-use std::fs::read_to_string;
 use std::io;
 
 /// One mounted file system, or a part of one.
@@ -20,8 +19,13 @@ pub struct MountEntry {
 
 /// The mounts that `process` (a number, or `self`) sees, in the order in which they were made.
 pub fn read(process: &str) -> io::Result<Vec<MountEntry>> {
-    let table = read_to_string(format!("/proc/{process}/mountinfo"))?;
-    table.lines().map(|line| parse(line).ok_or(io::ErrorKind::InvalidData.into())).collect()
+    let table = std::fs::read_to_string(format!("/proc/{process}/mountinfo"))?;
+    parse_table(&table).ok_or(io::ErrorKind::InvalidData.into())
+}
+
+/// A whole table; `None` if one of its lines isn't a mount.
+pub fn parse_table(table: &str) -> Option<Vec<MountEntry>> {
+    table.lines().map(parse).collect()
 }
 
 fn parse(line: &str) -> Option<MountEntry> {
