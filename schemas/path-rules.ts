@@ -113,9 +113,11 @@ function isGlobSegment(segment: string): boolean {
 
 function hasOrderedRanges(members: string[]): boolean {
   for (let at = 0; at < members.length; at += 1) {
-    const [from, dash, to] = members.slice(at, at + 3);
+    const [from, dash, to, next, end] = members.slice(at, at + 5);
     if (dash !== '-' || to === undefined || from === undefined) continue;
     if ((from.codePointAt(0) ?? 0) > (to.codePointAt(0) ?? 0)) return false;
+    // `a-c-e`: matchers disagree about what that is.
+    if (next === '-' && end !== undefined) return false;
     at += 2;
   }
   return true;

@@ -7,7 +7,7 @@
 pub mod document;
 pub mod host_path_rules;
 pub mod issue;
-mod path_rules;
+pub(crate) mod path_rules;
 pub mod policy_rules;
 mod rules;
 mod schema;
