@@ -11,6 +11,7 @@ readonly RUST_AT_LEAST=88 # of 1.x, as in native/Cargo.toml
 readonly PACKAGES=(
   'redis-server|/usr/bin/redis-server|the private Redis of the quickstart and the tests'
   'gcc|/usr/bin/gcc|the C runtime, and the linker for the native parts'
+  'g++|/usr/bin/g++|libFuzzer, which the fuzz targets are built with'
   'libc6-dev|/usr/include/stdlib.h|headers and static libc for the forkserver'
   'g++|/usr/bin/g++|a compiler that jobs of the suite runtimes use'
   'git|/usr/bin/git|a program that jobs of the suite runtimes use'

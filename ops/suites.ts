@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cargo } from './cargo.ts';
+import { fuzz } from './fuzz.ts';
 import { type Tally, tallyLibtest, tallyVitest } from './tally.ts';
 
 const CLONE = fileURLToPath(new URL('..', import.meta.url));
@@ -23,6 +24,7 @@ export type SuiteName =
   | 'runtimes'
   | 'pack'
   | 'quickstart'
+  | 'fuzz'
   | (typeof ON_REQUEST)[number];
 
 /** The suites by name, cheapest first. */
@@ -36,6 +38,7 @@ export const SUITES: Record<SuiteName, () => Promise<Tally>> = {
   runtimes: () => runVitest('runtimes'),
   pack: () => runVitest('pack'),
   quickstart: () => runAll([['quickstart', ['node', 'ops/quickstart.ts']]]),
+  fuzz: () => fuzz({ seconds: 20 }),
   vm: () => runVitest('vm'),
   chaos: () => runVitest('chaos'),
 };
@@ -51,7 +54,7 @@ function checkStatically(): Promise<Tally> {
 }
 
 async function testNative(): Promise<Tally> {
-  const { status, output } = await run(cargo('test', '--no-fail-fast'));
+  const { status, output } = await run(cargo('test', '--exclude', 'fuzz', '--no-fail-fast'));
   const tally = tallyLibtest(output);
   if (status !== 0 && tally.failures.length === 0) tally.failures.push(`cargo test ended with ${status}`);
   return tally;

@@ -25,6 +25,8 @@ pub use collect::Reason;
 pub use fill::Full;
 pub use frames::{Answer, Limits, NewFile, Order};
 pub use intake::{Artifact, Collected, Distrust, Intake};
+#[cfg(feature = "parsers")]
+pub use patterns::Patterns;
 
 use rustix::fs::ResolveFlags;
 

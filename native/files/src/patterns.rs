@@ -5,7 +5,7 @@ use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 /// Glob patterns relative to `/work`: `*`, `?` and `[…]` within a segment, `**` for any number of whole segments, everything
 /// else literal (braces too).
 #[derive(Debug)]
-pub(crate) struct Patterns {
+pub struct Patterns {
     files: GlobSet,
     /// Patterns without wildcards: they name what they mean, a directory too.
     literal: Vec<String>,

@@ -33,3 +33,15 @@ mod slots;
 mod stop;
 
 pub use engine::{Engine, EngineError, Execution};
+
+/// Parsers that are nobody else's business, for the fuzz targets.
+#[cfg(feature = "parsers")]
+pub mod parsers {
+    pub use crate::backend::process::cgroups::mounts::Mounts;
+    pub use crate::door::path_rules::patterns as check_patterns;
+
+    /// Whether an engine could be opened with this.
+    pub fn check_configuration(json: &str) -> Result<(), crate::door::Issue> {
+        crate::config::Config::parse(json).map(drop)
+    }
+}

@@ -5,7 +5,7 @@
 //! be no faster there than killing a sandbox's PID 1.
 
 mod ground;
-mod mounts;
+pub(crate) mod mounts;
 
 use std::io;
 use std::path::PathBuf;
