@@ -13,7 +13,7 @@ export interface Place {
 
 // What a worker keeps in its run directory by design: locks, which are never removed, and the directories for them.
 const KEPT =
-  /^(turn\.lock file|(instances|uids|stage|spool)\/|(instances|uids)\/[a-z0-9-]+\.lock file|spool\/w-[a-z2-7]{5}\/)$/;
+  /^(turn\.lock file|(instances|uids|stage|spool)\/|(instances|uids)\/[a-z0-9-]+\.lock file|spool\/[0-9a-f]{32}\/(w-[a-z2-7]{5}\/)?)$/;
 
 /** Sorted lists of what was there at one moment. */
 export interface Inventory {

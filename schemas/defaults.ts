@@ -53,7 +53,7 @@ export const DEFAULT_CEILING_LIMITS: Required<CeilingLimits> = {
 };
 
 /** The configuration of a worker that has none: no host path, no network, nothing warm. */
-export const DEFAULT_WORKER_CONFIG: Required<WorkerConfig> = {
+export const DEFAULT_WORKER_CONFIG: CompleteWorkerConfig = {
   version: 1,
   redis: 'redis://127.0.0.1:6379',
   queue: 'default',
@@ -82,7 +82,10 @@ export const DEFAULT_WORKER_CONFIG: Required<WorkerConfig> = {
   logLevel: 'info',
 };
 
+/** Everything but whom the worker becomes: without a word about that it is an id of its lease. */
+export type CompleteWorkerConfig = Required<Omit<WorkerConfig, 'user'>> & Pick<WorkerConfig, 'user'>;
+
 /** A configuration with every field there. `defaults` and `ceilings` stay as the operator wrote them: the engine completes these. */
-export function completeWorkerConfig(config: WorkerConfig): Required<WorkerConfig> {
+export function completeWorkerConfig(config: WorkerConfig): CompleteWorkerConfig {
   return { ...DEFAULT_WORKER_CONFIG, ...config };
 }

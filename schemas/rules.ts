@@ -21,12 +21,13 @@
  * | `size`           | `source`, `stdin` or `files`       | source, stdin and files, decoded, above 16 MiB together. The path is `source` or `stdin` if that alone is above, else `files` |
  *
  * Policy, wherever one stands inline (`policy`, and in a worker configuration `defaults`, `policies.NAME`): see `policy-rules.ts`.
- * Worker configuration, `roots`: see `host-path-rules.ts`.
+ * Worker configuration, `roots`: see `host-path-rules.ts`. `user` (rule `user`): neither id is among `uids`.
  * The rules `ceiling`, `unknown-runtime`, `unknown-policy`, `reserved-path` and those of host paths need the worker's configuration and are checked by the engine.
  *
  * Result: `exactly-one-of` at `stdout`, `stderr`, `build.stdout`, `build.stderr` and each collected `artifacts[i]`, as for a job's contents.
  */
 
+import { DEFAULT_WORKER_CONFIG } from './defaults.ts';
 import { checkRoots } from './host-path-rules.ts';
 import { fieldOf, type Issue, issue, itemOf } from './issue.ts';
 import { checkPatterns, checkWorkingDirectory, checkWorkspacePaths } from './path-rules.ts';
@@ -58,7 +59,11 @@ export function checkJob(job: Job): Issue[] {
 export function checkWorkerConfig(config: WorkerConfig): Issue[] {
   const named = Object.entries(config.policies ?? {}).map(([name, policy]) => [`policies.${name}`, policy] as const);
   const all = config.defaults === undefined ? named : [['defaults', config.defaults] as const, ...named];
-  return [...checkRoots(config.roots ?? []), ...all.flatMap(([path, policy]) => checkPolicy(path, policy))];
+  return [
+    ...checkRoots(config.roots ?? []),
+    ...checkUser(config),
+    ...all.flatMap(([path, policy]) => checkPolicy(path, policy)),
+  ];
 }
 
 /** What the schema can't say about a result. */
@@ -153,4 +158,12 @@ function sizeOf(content: Content): number {
   if (content.text !== undefined) return Buffer.byteLength(content.text);
   if (content.base64 !== undefined) return Buffer.byteLength(content.base64, 'base64');
   return content.bytes ?? 0;
+}
+
+/** Whom the worker becomes must be no sandbox's user. */
+function checkUser({ user, uids = DEFAULT_WORKER_CONFIG.uids }: WorkerConfig): Issue[] {
+  const isSlot = (id: number) => id >= uids.first && id < uids.first + uids.count;
+  return (['uid', 'gid'] as const)
+    .filter((field) => user !== undefined && isSlot(user[field]))
+    .map((field) => issue(`user.${field}`, 'user', 'must not be among the uids of sandboxes'));
 }

@@ -1407,6 +1407,19 @@ export interface Substitute {
   by: 'polling' | 'rlimit' | 'shared';
 }
 /**
+ * A user and a group of this host, of nobody else and not among the uids of sandboxes.
+ */
+export interface User {
+  /**
+   * 1 to 4294967294.
+   */
+  uid: number;
+  /**
+   * 1 to 4294967294.
+   */
+  gid: number;
+}
+/**
  * A range of host uids that nothing else uses.
  */
 export interface UidRange {
@@ -1522,6 +1535,10 @@ export interface WorkerConfig {
    * Host uids that sandboxes run under, one each. Default: 65536 from 200000.
    */
   uids?: UidRange;
+  /**
+   * Whom a worker that was started as root becomes when its sandboxes can be made. Default: an id of the uids that it leases, and of no sandbox.
+   */
+  user?: User;
   /**
    * What is accepted in place of layers that this host lacks, up to 4. Each is used only where its layer does not hold, and results then name it as the layer's value. A policy that requires the layer is refused all the same. Default: nothing.
    *

@@ -1,12 +1,12 @@
 // A worker's configuration: a file, over it the environment, checked by the door. Behind it nothing is optional.
 
 import { readFileSync } from 'node:fs';
-import { completeWorkerConfig } from '../schemas/defaults.ts';
+import { type CompleteWorkerConfig, completeWorkerConfig } from '../schemas/defaults.ts';
 import { type Issue, parseWorkerConfig } from '../schemas/parse.ts';
 import type { WorkerConfig } from '../schemas/types.ts';
 
 /** Everything a worker needs to know before it starts; what the document leaves out is filled in. */
-export interface Settings extends Required<WorkerConfig> {
+export interface Settings extends CompleteWorkerConfig {
   /** Whether anyone said where Redis is; otherwise it is the default. */
   redisIsConfigured: boolean;
   /** The document as it was written and checked: what the native layer opens with and completes by itself. */

@@ -61,6 +61,8 @@ export interface SandboxEngine {
   probe(): Promise<Probe>;
   /** What the operator allows and adds, of host paths only how many. */
   terms(): Terms;
+  /** Resolves when no job can be run any more, as what makes sandboxes died and can't be started again; and after `close`. */
+  lost(): Promise<void>;
   /** Kills what still runs, waits until it is gone and ends the forkserver. */
   close(): Promise<void>;
 }
@@ -75,12 +77,15 @@ interface NativeEngine {
   probe(): Promise<string>;
   explain(job: Buffer): Promise<string>;
   terms(): string;
+  lost(): Promise<void>;
   close(): Promise<void>;
 }
 
 interface Addon {
   Engine: { open(config: string): Promise<NativeEngine> };
   lease(config: string): string;
+  claimSpool(config: string): string;
+  dropPrivileges(uid: number, gid: number): void;
 }
 
 /** The addon can't be loaded; the message says what to do. */
@@ -128,6 +133,10 @@ export class Engine implements SandboxEngine {
     return JSON.parse(this.#native.terms()) as Terms;
   }
 
+  lost(): Promise<void> {
+    return this.#native.lost();
+  }
+
   close(): Promise<void> {
     return this.#native.close();
   }
@@ -139,6 +148,25 @@ export class Engine implements SandboxEngine {
  */
 export function takeLease(request: { runDir: string; uids: { first: number; count: number }; slots: number }): Lease {
   return JSON.parse(loadAddon().lease(JSON.stringify(request))) as Lease;
+}
+
+/** A user and a group of the host. */
+export interface User {
+  uid: number;
+  gid: number;
+}
+
+/**
+ * A directory for the results that an instance can't commit, as a path that leads there also when this process has become another
+ * user; with what dead instances of the same `home` (a queue of a Redis) left. Holds until the process ends.
+ */
+export function claimSpool(request: { runDir: string; home: string; instance: string; owner: User | null }): string {
+  return loadAddon().claimSpool(JSON.stringify(request));
+}
+
+/** Becomes `uid` and `gid` on all threads, with no capability and no way back. When it throws, the process must end. */
+export function dropPrivileges({ uid, gid }: User): void {
+  loadAddon().dropPrivileges(uid, gid);
 }
 
 function loadAddon(): Addon {

@@ -2,13 +2,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { keysOf, newUid } from '../protocol/index.ts';
-import { adoptSpools, spoolDirectory } from './adopt-spool.ts';
+import { adoptSpool } from './adopt-spool.ts';
 import { buildWorkplace, type Ground, homeOf } from './build-workplace.ts';
 import { Cancellations } from './cancel.ts';
 import type { Settings } from './config.ts';
 import { Consumer } from './consume.ts';
 import { Drain } from './drain.ts';
-import type { Probe } from './engine.ts';
+import type { Probe, User } from './engine.ts';
 import { handleJob } from './handle-job.ts';
 import { Heartbeat, OfferDiffersError } from './heartbeat.ts';
 import { type LeasedEngine, openEngine } from './lease.ts';
@@ -21,6 +21,7 @@ import { Sweeper } from './sweeper.ts';
 import { within } from './within.ts';
 import type { Workplace } from './workplace.ts';
 
+const LOST = 'the forkserver and its shim died: no job can be run any more. Remedy: start the worker again';
 const RETRY_MS = 500;
 /** Time for the last words to Redis, and then for the native layer to end, within the two seconds after `drainMs`. */
 const FAREWELL_MS = 300;
@@ -55,14 +56,15 @@ export class WorkerService {
    * Takes a lease, opens the native layer and begins to connect to Redis, which need not be there yet. With `mixed` it will
    * serve beside workers that offer something else. Throws what the host refuses.
    */
-  static async open(settings: Settings, { mixed, log, host = openEngine }: OpenOptions): Promise<WorkerService> {
+  static async open(settings: Settings, { mixed, log, host = openWithoutDrop }: OpenOptions): Promise<WorkerService> {
     const leased = await host(settings);
     const named = log.child({ worker: leased.lease.instance, queue: settings.queue });
     for (const unclean of leased.lease.unclean) named.warn({ unclean }, 'a dead worker left what could not be removed');
     const probe = await leased.engine.probe();
     await refuseUnfitHost(probe, leased);
     report(probe, named);
-    const spool = await Spool.open(spoolDirectory(settings.runDir, leased.lease.instance));
+    const spool = await Spool.open(leased.spool(homeOf(settings)));
+    tellUser(leased.dropPrivileges(), named);
     const connections = openConnections(settings.redis, named);
     const stopping = new AbortController();
     const ground = { settings, leased, connections, spool, log: named, stopping: stopping.signal };
@@ -128,6 +130,12 @@ export class WorkerService {
     log.info({ slots }, 'serving');
   }
 
+  /** Resolves when no job can be run here any more: what makes sandboxes died, and can't be started again by this process. */
+  async lost(): Promise<void> {
+    await this.#place.engine.lost();
+    if (this.#stopped === null) this.#place.log.error(LOST);
+  }
+
   /** Drains and ends, within `drainMs` + 2 s; asked again, at once. */
   stop(): Promise<void> {
     if (this.#stopped === null) this.#stopped = this.#shutDown();
@@ -166,9 +174,8 @@ export class WorkerService {
     if (!this.#booted) await this.#boot();
     this.#booted = true;
     // Before anything is fetched: what is found there is worth more than the `worker-lost` that a redelivery would make of it.
-    const adoption = { runDir: settings.runDir, home: homeOf(settings), own: spool };
-    await adoptSpools(adoption, this.#place).catch((error: unknown) =>
-      log.error({ err: error }, 'spools of dead workers'),
+    await adoptSpool({ home: homeOf(settings), own: spool }, this.#place).catch((error: unknown) =>
+      log.error({ err: error }, 'results that waited on disk'),
     );
   }
 
@@ -213,8 +220,17 @@ export interface OpenOptions {
   /** Serve beside workers that offer something else. */
   mixed: boolean;
   log: Log;
-  /** Opens the native layer. Default: the addon of this package, under a lease of this host. */
+  /** Opens the native layer. Default: the addon of this package, under a lease of this host, in a process that stays who it is. */
   host?: (settings: Settings) => Promise<LeasedEngine>;
+}
+
+function openWithoutDrop(settings: Settings): Promise<LeasedEngine> {
+  return openEngine(settings, { drops: false });
+}
+
+function tellUser(user: User | null, log: Log): void {
+  const { uid, gid } = user ?? { uid: process.getuid?.(), gid: process.getgid?.() };
+  log.info({ uid, gid }, user === null ? 'no privileges to give up' : 'privileges given up');
 }
 
 interface Offered {

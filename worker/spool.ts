@@ -3,7 +3,7 @@
 // file under its final name is whole, and one that is not says so by its length or hash.
 
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Finish } from './finish.ts';
 
@@ -86,11 +86,6 @@ export class Spool {
   async remove(name: string): Promise<void> {
     await rm(join(this.#directory, name), { force: true });
     this.#forget(name);
-  }
-
-  /** Removes the directory once nothing waits in it. */
-  async removeIfEmpty(): Promise<void> {
-    if ((await this.names()).length === 0) await rmdir(this.#directory).catch(() => undefined);
   }
 
   #count(name: string, bytes: number): void {

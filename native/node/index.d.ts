@@ -2,12 +2,21 @@
  * The native addon (`native/bin/bullpen.node`): documents in, documents out, as JSON text or bytes.
  *
  * What a function throws or rejects with is an Error whose `code` is one of: `lease-request` `lease-uids` `lease-stuck`
- * `lease-exposed` `lease-host` `engine-config` `engine-context` `engine-kill-reason` `engine-closed` `engine-host`; any
+ * `lease-exposed` `lease-host` `engine-config` `engine-context` `engine-kill-reason` `engine-closed` `engine-host` `privileges`; any
  * other code is a defect. What a guest or a job document does is never an error: it is in the result.
  */
 
 /** Takes `{runDir, uids: {first, count}, slots}` for the life of this process; gives `{instance, firstUid, uidCount, unclean}`. */
 export function lease(config: string): string;
+
+/**
+ * Opens the spool directory of an instance that this process has leased (`{runDir, home, instance, owner: {uid, gid} | null}`), with what
+ * dead instances left in it; gives a path that leads there also for a user who may not walk to it. For the life of this process.
+ */
+export function claimSpool(config: string): string;
+
+/** Gives up every privilege of this process, on all of its threads, for good. After an error it must end. */
+export function dropPrivileges(uid: number, gid: number): void;
 
 /** The door's verdict on a job document of at most `maxBytes`: `{ok: true}` or `{ok: false, issues: [{path, rule, message}]}`. */
 export function parseJob(bytes: Buffer, maxBytes: number): string;
@@ -27,6 +36,8 @@ export class Engine {
   terms(): string;
   /** Counters of pools, slots and executions. */
   stats(): string;
+  /** Resolves when this process can run no job any more, as its forkserver can't be started again; and after `close`. */
+  lost(): Promise<void>;
   /** Kills what runs and waits until everything is gone. */
   close(): Promise<void>;
 }

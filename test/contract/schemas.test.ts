@@ -98,13 +98,15 @@ test('patterns are plain enough for both languages: ASCII, anchored, no look-aro
 });
 
 /** What the `default` keywords of a schema's properties say, through references. */
-function defaultsOf(schema: Schema): unknown {
+function defaultsOf(schema: Schema): object {
   const properties = Object.entries((schema.properties as Record<string, Schema>) ?? {});
   return Object.fromEntries(
     properties.flatMap(([name, property]) => {
       if (property.default !== undefined) return [[name, property.default]];
       if (property.const !== undefined) return [[name, property.const]];
-      return typeof property.$ref === 'string' ? [[name, defaultsOf(lookUp(property.$ref, schema))]] : [];
+      if (typeof property.$ref !== 'string') return [];
+      const inner = defaultsOf(lookUp(property.$ref, schema));
+      return Object.keys(inner).length > 0 ? [[name, inner]] : [];
     }),
   );
 }

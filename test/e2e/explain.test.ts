@@ -37,7 +37,7 @@ beforeAll(async () => {
   };
   writeFileSync(configFile, JSON.stringify(config));
   settings = forOneJob(loadSettings(configFile, {}));
-  engine = (await openEngine(settings)).engine;
+  engine = (await openEngine(settings, { drops: false })).engine;
   const { offer: text } = offerOf(settings, await engine.probe(), engine.terms());
   offer = accepted(checkOffer(text));
 });

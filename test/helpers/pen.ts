@@ -33,7 +33,10 @@ export class Pen {
     const worker = WorkerProcess.start({ redis: this.redis.url, queue: this.queue, ...config });
     this.workers.push(worker);
     const deadline = Date.now() + 20_000;
-    while ((await this.producer.stats()).liveWorkers <= before) {
+    // One that was killed counts until its registration ends.
+    const isThere = async () =>
+      worker.log().includes('"msg":"serving"') || (await this.producer.stats()).liveWorkers > before;
+    while (!(await isThere())) {
       if (worker.child.exitCode !== null || Date.now() > deadline) throw new Error(`no live worker:\n${worker.log()}`);
       await sleep(50);
     }

@@ -24,6 +24,14 @@ export function childrenOf(parent: number): number[] {
   return pids().filter((pid) => Number(read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ')[1]) === parent);
 }
 
+/** What the kernel says of each thread of a process, field by field. */
+export function threadsOf(pid: number): Map<string, string>[] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const lines = read(`/proc/${pid}/task/${thread}/status`).split('\n');
+    return new Map(lines.map((line) => [line.split(':')[0] ?? '', line.slice(line.indexOf(':') + 1).trim()]));
+  });
+}
+
 /** The forkserver of a worker: the one child of its shim. */
 export function forkserversOf(worker: number): number[] {
   return childrenOf(worker).flatMap(childrenOf);

@@ -35,8 +35,9 @@ export async function checkHost({ config, json }: { config: string | null; json:
 }
 
 async function probeHost(settings: Settings): Promise<Probe> {
-  const { engine } = await openEngine(forOneJob(settings));
+  const { engine, dropPrivileges } = await openEngine(forOneJob(settings), { drops: true });
   try {
+    dropPrivileges();
     return await engine.probe();
   } finally {
     await engine.close();

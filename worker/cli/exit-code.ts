@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import type { Outcome, OutcomeKind } from '../../schemas/types.ts';
 
 /** Exit codes of the commands; `run` without `--json` has its own. */
-export const EXIT = { ok: 0, usage: 2, refused: 3, failed: 4, redis: 5 } as const;
+export const EXIT = { ok: 0, usage: 2, refused: 3, failed: 4, redis: 5, lost: 7 } as const;
 
 const LIMIT = 124;
 const NOT_RUN = 125;

@@ -27,8 +27,9 @@ export async function explainDocument({ file, config, json }: ExplainArguments):
 async function explain(document: Uint8Array, settings: Settings): Promise<Explanation> {
   const job = jobOf(document, settings);
   if ('issues' in job) return refused(job.issues);
-  const { engine } = await openEngine(forOneJob(settings));
+  const { engine, dropPrivileges } = await openEngine(forOneJob(settings), { drops: true });
   try {
+    dropPrivileges();
     return await engine.explain(job.bytes);
   } finally {
     await engine.close();

@@ -87,7 +87,9 @@ async function resultOf(document: Uint8Array, { settings, containment, interrupt
 /** Opens the native layer for one job; null, and the reason on stderr, when that fails. */
 async function openForOneJob(settings: Settings): Promise<LeasedEngine | null> {
   try {
-    return await openEngine(forOneJob(settings));
+    const leased = await openEngine(forOneJob(settings), { drops: true });
+    leased.dropPrivileges();
+    return leased;
   } catch (error) {
     process.stderr.write(`bullpen-worker: ${error instanceof Error ? error.message : String(error)}\n`);
     return null;

@@ -1,15 +1,21 @@
-import { loadSettings } from '../config.ts';
+import { loadSettings, type Settings } from '../config.ts';
+import { type LeasedEngine, openEngine } from '../lease.ts';
 import { createLog } from '../log.ts';
 import { WorkerService } from '../serve.ts';
 import { EXIT } from './exit-code.ts';
 
-/** `bullpen-worker start`: serves until SIGTERM or SIGINT; a second one ends it at once. Answers 0 after an orderly end. */
+/**
+ * `bullpen-worker start`: serves until SIGTERM or SIGINT; a second one ends it at once. Answers 0 after an orderly end, 7 when it
+ * could run no job any more and must be started again. Started as root, it becomes an ordinary user before it speaks to anybody.
+ */
 export async function startWorker({ config, mixed }: { config: string | null; mixed: boolean }): Promise<number> {
   const settings = loadSettings(config, process.env);
   const log = createLog({ level: settings.logLevel, descriptor: 1 });
-  const service = await WorkerService.open(settings, { mixed, log });
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void service.stop().then(resolve));
+  const service = await WorkerService.open(settings, { mixed, log, host: openAndDrop });
+  const stopped = new Promise<number>((resolve) => {
+    const end = (code: number) => void service.stop().then(() => resolve(code));
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(EXIT.ok));
+    void service.lost().then(() => end(EXIT.lost));
   });
   try {
     await service.start();
@@ -17,6 +23,9 @@ export async function startWorker({ config, mixed }: { config: string | null; mi
     await service.stop();
     throw error;
   }
-  await stopped;
-  return EXIT.ok;
+  return stopped;
+}
+
+function openAndDrop(settings: Settings): Promise<LeasedEngine> {
+  return openEngine(settings, { drops: true });
 }

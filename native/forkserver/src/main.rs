@@ -3,9 +3,9 @@
 //! # Theory of operation
 //!
 //! The worker's addon starts this program with a control socket and nothing else; it is not for people. It goes on from a sealed
-//! copy of itself in memory (started by an ordinary user: as root of a user namespace, `ids.rs`), gives up its groups and most capabilities, and splits in two: a *shim*, which only waits, and the
+//! copy of itself in memory (started by an ordinary user: as root of a user namespace, `ids.rs`), gives up its groups and most capabilities, and splits in two: a *shim* (`shim.rs`), which waits, and the
 //! *forkserver*, PID 1 of its own pid namespace. Whatever ends the forkserver ends everything below it; whatever ends the worker ends
-//! the forkserver (`start.rs`).
+//! the forkserver.
 //!
 //! The forkserver is one thread around `poll` (`serve.rs`), with one state machine per sandbox (`sandbox.rs`). It makes a sandbox
 //! from parts (`provision.rs`: a cgroup leaf, a clone of a staged root, a workspace, and where the policy grants host paths a root of its
@@ -44,6 +44,7 @@ mod report;
 mod rlimits;
 mod sandbox;
 mod serve;
+mod shim;
 mod sockets;
 mod stage;
 mod start;
@@ -67,11 +68,13 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let control = start::control_socket()?;
+    let orders = start::orders_socket();
     ids::become_root_of_own_namespace()?;
     start::run_from_sealed_copy()?;
-    start::settle(&control)?;
-    let control = start::enter_pid_namespace(control)?;
-    start::own_mounts()?;
+    start::settle(&[&control].into_iter().chain(&orders).collect::<Vec<_>>())?;
     start::shed()?;
+    let control = shim::split(control, orders)?;
+    start::own_mounts()?;
+    start::check_alone()?;
     serve::serve(control)
 }

@@ -269,6 +269,7 @@ impl Server {
         let patience = after(CLEAR_UP);
         while !self.sandboxes.is_empty() && boottime() < patience && self.turn().is_ok() {}
         self.host.hierarchies.close();
+        self.host.roots.close();
     }
 }
 

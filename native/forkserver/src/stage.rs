@@ -9,8 +9,10 @@ use crate::step::{At, Failure, Step};
 use crate::sys::mount_setattr;
 use crate::tree::{Tree, device_number};
 use forkserver::wire::{BindPlan, HostPlan, RootPlan};
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::process::fchdir;
+use rustix::fs::{CWD, Mode, OFlags, mkdir, openat, rmdir};
+use rustix::io::Errno;
+use rustix::mount::{UnmountFlags, unmount};
+use rustix::process::{chdir, fchdir};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -32,12 +34,18 @@ const MOUNT_POINTS: [&str; 4] = ["/proc", "/work", "/tmp", "/dev/shm"];
 pub struct Roots {
     /// The forkserver's working directory, in a file system of its own.
     ground: Tree,
+    /// Where that is mounted.
+    place: String,
     staged: BTreeMap<String, OwnedFd>,
 }
 
 impl Roots {
     /// Stages all roots of the plan on its directory.
     pub fn stage(plan: &HostPlan) -> Result<Roots, Failure> {
+        match mkdir(&*plan.stage_dir, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(about(Step::StageRoot, errno, &plan.stage_dir)),
+        }
         let ground = mounts::create("tmpfs", &[("size", "1M"), ("mode", "0700")], WRITABLE).at(Step::StageRoot)?;
         mounts::attach(&ground, CWD, &plan.stage_dir)
             .map_err(|errno| about(Step::StageRoot, errno, &plan.stage_dir))?;
@@ -52,7 +60,13 @@ impl Roots {
             }
             staged.insert(root.name.clone(), stage_root(&ground, root)?);
         }
-        Ok(Roots { ground, staged })
+        Ok(Roots { ground, place: plan.stage_dir.clone(), staged })
+    }
+
+    /// Removes the directory. Where it stays, with its instance's name, the worker's janitor takes it away at its next start.
+    pub fn close(&self) {
+        let _ =
+            chdir("/").and_then(|()| unmount(&*self.place, UnmountFlags::DETACH)).and_then(|()| rmdir(&*self.place));
     }
 
     /// A detached clone of one root, for one sandbox.

@@ -50,6 +50,8 @@ use std::time::Duration;
 pub const VERSION: u32 = 3;
 /// The forkserver's end of the control socket.
 pub const CONTROL_FD: i32 = 3;
+/// The shim's end of its own socket, if the library gives it one ([`ShimOrder`], [`Notice`]). It stays when a forkserver ends.
+pub const ORDERS_FD: i32 = 4;
 /// Largest packet. What may be larger (argv, environment, filter) travels as a sealed memfd.
 pub const MAX_PACKET: usize = 64 * 1024;
 /// Largest [`ExecSpec`] document in its memfd: arguments and environment are bounded by the job document (2 MiB), base64 and JSON escapes included.
@@ -63,6 +65,27 @@ pub const START_PATIENCE: Duration = Duration::from_secs(60);
 pub const DEATH_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a clerk may take. Collecting ends by itself much sooner; what takes time beyond that is a library that doesn't read.
 pub const CLERK_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the library may ask of the shim, each one packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShimOrder {
+    /// Carries one descriptor: the control socket of a new forkserver, which takes the place of one that still lives. The first is
+    /// started without an order.
+    Start,
+    Kill,
+}
+
+/// What the shim says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notice {
+    Started,
+    /// Too soon after the last start, or it could not be.
+    Refused,
+    /// The forkserver has ended, and everything below it.
+    Ended,
+}
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, tag = "kind")]

@@ -3,6 +3,7 @@
 use napi::{Env, Error, JsError};
 use sandbox::EngineError;
 use sandbox::lease::LeaseError;
+use sandbox::privileges::PrivilegeError;
 
 /// The `code` of a JavaScript Error.
 pub type Code = String;
@@ -29,6 +30,12 @@ impl From<EngineError> for Failure {
 impl From<LeaseError> for Failure {
     fn from(error: LeaseError) -> Failure {
         Failure { code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<PrivilegeError> for Failure {
+    fn from(error: PrivilegeError) -> Failure {
+        Failure { code: "privileges", message: error.to_string() }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod failure;
 
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
 use napi::bindgen_prelude::{Buffer, PromiseRaw, within_runtime_if_available};
@@ -17,6 +18,9 @@ use failure::{Code, Failure};
 /// What this process has leased. A lease ends with the process, so it is never taken out again.
 static LEASES: Mutex<Vec<sandbox::lease::Lease>> = Mutex::new(Vec::new());
 
+/// Directories that paths given to JavaScript lead through.
+static SPOOLS: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
+
 /// Takes a lease (`{runDir, uids: {first, count}, slots}`) for the life of this process; gives it as
 /// `{instance, firstUid, uidCount, unclean}`. Blocks while dead instances are cleaned up after: some seconds at worst.
 #[napi(catch_unwind)]
@@ -25,6 +29,24 @@ pub fn lease(config: String) -> Result<String, Code> {
     let document = lease.to_json();
     LEASES.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(lease);
     Ok(document)
+}
+
+/// Opens the spool directory of an instance that this process has leased (`{runDir, home, instance, owner}`, `owner` null or
+/// `{uid, gid}`), with what dead instances left in it, for the life of this process; gives a path that leads there also for a user
+/// who may not walk to it.
+#[napi(catch_unwind)]
+pub fn claim_spool(config: String) -> Result<String, Code> {
+    let directory = sandbox::lease::spool::claim(&config).map_err(Failure::from)?;
+    let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    SPOOLS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(directory);
+    Ok(path)
+}
+
+/// Gives up every privilege of this process, on all of its threads, for good. After an error it must end.
+#[napi(catch_unwind)]
+pub fn drop_privileges(uid: u32, gid: u32) -> Result<(), Code> {
+    sandbox::privileges::drop_to(uid, gid).map_err(Failure::from)?;
+    Ok(())
 }
 
 /// The door's verdict on a job document: `{"ok": true}` or `{"ok": false, "issues": [{path, rule, message}]}`.
@@ -89,6 +111,17 @@ impl Engine {
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
         self.inner.stats()
+    }
+
+    /// Ends when this process can run no job any more, as its forkserver can't be started again; and after `close`.
+    #[napi(catch_unwind)]
+    pub fn lost<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, ()>> {
+        let engine = self.inner.clone();
+        let losing = async move {
+            engine.lost().await;
+            Ok(())
+        };
+        promise(env, losing, |()| ())
     }
 
     /// Kills what runs and waits until everything is gone. After that the engine refuses all but `stats` and `close`.

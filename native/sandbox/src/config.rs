@@ -56,6 +56,7 @@ pub struct WorkerConfig {
     /// `None`: every built-in root file system has a few sandboxes ready. Empty: nothing is prepared ahead.
     pub pools: Option<BTreeMap<String, PoolConfig>>,
     pub uids: Option<UidRange>,
+    pub user: Option<WorkerUser>,
     /// Accepted in place of layers that this host lacks.
     #[serde(default)]
     pub substitutes: Vec<Substitute>,
@@ -150,6 +151,14 @@ pub enum Warmth {
     Prepared,
 }
 
+/// Whom the worker becomes when its sandboxes can be made; the worker's own affair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkerUser {
+    pub uid: u32,
+    pub gid: u32,
+}
+
 /// Consecutive host uids that nothing else uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -196,9 +205,21 @@ impl Config {
     }
 }
 
+/// Whom the worker becomes must be no sandbox's user.
+fn check_user(config: &WorkerConfig) -> Result<(), Issue> {
+    let UidRange { first, count } = config.uids.unwrap_or(DEFAULT_UIDS);
+    let ids = config.user.map(|user| [("user.uid", user.uid), ("user.gid", user.gid)]);
+    let slot = ids.into_iter().flatten().find(|(_, id)| id.checked_sub(first).is_some_and(|slot| slot < count));
+    slot.map_or(Ok(()), |(path, _)| Err(Issue::at(path, "user", "must not be among the uids of sandboxes")))
+}
+
+/// Where the configuration says nothing about uids.
+const DEFAULT_UIDS: UidRange = UidRange { first: 200_000, count: 65_536 };
+
 /// What the schema can't say about a configuration.
 pub fn check_rules(config: &WorkerConfig) -> Result<(), Issue> {
     door::first(door::host_path_rules::roots(config.roots.iter().map(|root| &*root.path)))?;
+    check_user(config)?;
     door::first(door::policy_rules::check("defaults", &config.defaults))?;
     config
         .policies

@@ -146,6 +146,12 @@ impl Engine {
         stats.to_string()
     }
 
+    /// Ends when this process can run no job any more: what makes sandboxes died, and its privileges to start it again are given up.
+    /// Also after `close`.
+    pub async fn lost(&self) {
+        self.house.pool.lost().await;
+    }
+
     /// Kills what runs (`worker-lost{drain}`), waits until everything is gone, ends the forkserver.
     pub async fn close(&self) {
         self.jobs.end_all().await;

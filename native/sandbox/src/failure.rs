@@ -99,6 +99,11 @@ impl From<BackendError> for Failure {
             BackendError::Died => {
                 Failure::new(Step::Forkserver, "died", "the forkserver died, and every sandbox with it")
             }
+            BackendError::ShimDied => Failure::new(
+                Step::Forkserver,
+                "shim-died",
+                "the forkserver and the process that starts it died: the worker must be started again",
+            ),
             BackendError::Resting(_) => {
                 Failure::new(Step::Forkserver, "resting", "the forkserver died repeatedly and is not started again yet")
             }

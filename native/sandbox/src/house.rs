@@ -89,7 +89,7 @@ impl House {
     /// Removes everything that was made.
     pub async fn close(&self) {
         self.pool.close().await;
-        // Empty by now: what was mounted there was so in the forkserver's own namespace.
+        // The forkserver has done so, unless it was killed. Empty: what was mounted there was so in its own namespace.
         let _ = std::fs::remove_dir(&self.stage_dir);
     }
 }

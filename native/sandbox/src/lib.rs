@@ -25,6 +25,7 @@ mod output;
 mod plan;
 mod policy;
 mod pool;
+pub mod privileges;
 mod result;
 mod run;
 mod runtime;

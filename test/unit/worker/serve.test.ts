@@ -12,7 +12,13 @@ import { type PrivateRedis, startPrivateRedis } from '../../../ops/private-redis
 import { addReleased, newUid, openBullQueue, Protocol } from '../../../protocol/index.ts';
 import type { Job, Outcome, Result } from '../../../schemas/types.ts';
 import { loadSettings, type Settings } from '../../../worker/config.ts';
-import type { KillReason, RunContext, SandboxEngine, Terms } from '../../../worker/engine.ts';
+import {
+  claimSpool,
+  type KillReason,
+  type RunContext,
+  type SandboxEngine,
+  type Terms,
+} from '../../../worker/engine.ts';
 import { OfferDiffersError } from '../../../worker/heartbeat.ts';
 import type { LeasedEngine } from '../../../worker/lease.ts';
 import { createLog } from '../../../worker/log.ts';
@@ -63,6 +69,7 @@ function standIn(instance: string): SandboxEngine {
   return {
     probe: async () => ({ layers: [], runtimes: [{ name: 'python', ok: true, message: null }] }),
     terms: () => TERMS,
+    lost: () => new Promise(() => undefined),
     close: async () => undefined,
     run: (document, context) => {
       runs.push(`${instance} ${context.epoch}`);
@@ -101,10 +108,23 @@ function settingsWith(more: Record<string, unknown>): Settings {
 
 async function open(instance: string, more: Record<string, unknown> = {}, mixed = false): Promise<WorkerService> {
   const lease = { instance, firstUid: 1, uidCount: 16, unclean: [] };
-  const host = async (): Promise<LeasedEngine> => ({ engine: standIn(instance), lease });
+  const spool = (home: string) =>
+    claimSpool({ runDir, home: Buffer.from(home).toString('hex').slice(0, 64), instance, owner: null });
+  const host = async (): Promise<LeasedEngine> => ({
+    engine: standIn(instance),
+    lease,
+    spool,
+    dropPrivileges: () => null,
+  });
   const service = await WorkerService.open(settingsWith(more), { mixed, log, host });
   services.push(service);
   return service;
+}
+
+/** Where the workers of this queue keep results. */
+function spoolOfQueue(): string {
+  const [home = 'none'] = readdirSync(join(runDir, 'spool'));
+  return join(runDir, 'spool', home);
 }
 
 async function serve(instance: string, more: Record<string, unknown> = {}): Promise<WorkerService> {
@@ -268,7 +288,7 @@ it('keeps a result on disk while Redis is away, and commits it when it is back',
   const uid = await submit('sleep 300');
   await begun(uid);
   await redis.kill('SIGKILL');
-  const directory = join(runDir, 'spool', 'w-one');
+  const directory = join(spoolOfQueue(), 'w-one');
   await until('spooled', async () => readdirSync(directory).length === 1);
   await redis.restart();
   expect(await resultFor(uid)).toMatchObject({ epoch: 1, outcome: { kind: 'exited' } });
@@ -281,13 +301,13 @@ it('a worker commits what a dead one of its host left on disk', async () => {
   const uid = await submit('sleep 200');
   await begun(uid);
   await redis.kill('SIGKILL');
-  await until('spooled', async () => readdirSync(join(runDir, 'spool', 'w-one')).length === 1);
+  await until('spooled', async () => readdirSync(join(spoolOfQueue(), 'w-one')).length === 1);
   await leaving.stop();
   await redis.restart();
   await connection.del(`bp:{${QUEUE}:0}:worker:w-one`, `bp:{${QUEUE}:0}:workers`);
   await serve('w-two', { lockMs: 60_000 });
   expect(await resultFor(uid)).toMatchObject({ worker: 'w-one', outcome: { kind: 'exited' } });
-  expect(readdirSync(join(runDir, 'spool'))).toEqual(['w-two']);
+  expect(readdirSync(spoolOfQueue())).toEqual(['w-two']);
 });
 
 it('fences itself while Redis is away: the sandbox is killed and nothing is spooled', async () => {
@@ -296,7 +316,7 @@ it('fences itself while Redis is away: the sandbox is killed and nothing is spoo
   await begun(uid);
   await redis.kill('SIGKILL');
   await sleep(1_500);
-  expect(readdirSync(join(runDir, 'spool', 'w-one'))).toEqual([]);
+  expect(readdirSync(join(spoolOfQueue(), 'w-one'))).toEqual([]);
   await redis.restart();
   expect(await resultFor(uid, 15_000)).toMatchObject({ epoch: 1, outcome: { kind: 'worker-lost' } });
   expect(runs).toEqual(['w-one 1']);

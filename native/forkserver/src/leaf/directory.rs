@@ -1,7 +1,7 @@
 //! One cgroup directory by descriptor, and the files in it.
 
 use forkserver::kernel;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::{Errno, read, write};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -28,6 +28,20 @@ impl Directory {
         match unlinkat(&self.0, name, AtFlags::REMOVEDIR) {
             Err(Errno::NOENT) => Ok(()),
             result => result,
+        }
+    }
+
+    /// Removes the groups in it that are empty: those of a forkserver that was killed, with whom everything in them died.
+    pub fn remove_empty(&self) {
+        let Ok(entries) = Dir::read_from(&self.0) else { return };
+        let names: Vec<_> = entries.flatten().map(|entry| entry.file_name().to_owned()).collect();
+        for name in names {
+            // Leaves have numbers for names. One that isn't empty after all stays, for the worker's janitor.
+            if let Ok(name) = name.to_str()
+                && name.bytes().all(|byte| byte.is_ascii_digit())
+            {
+                let _ = self.remove(name);
+            }
         }
     }
 

@@ -144,6 +144,7 @@ impl Place {
         let hierarchy = Directory::open(&plan.directory).at(Step::Leaf)?;
         hand_down(&hierarchy, plan)?;
         let (parent, instance) = make_house(&hierarchy, plan, instance)?;
+        instance.remove_empty();
         Ok(Place { plan: plan.clone(), hierarchy, parent, instance })
     }
 

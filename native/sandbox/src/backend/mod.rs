@@ -48,6 +48,8 @@ pub trait Backend: Send + Sync {
         paths: &'a [PathPlan],
         slot: u32,
     ) -> Answer<'a, Box<dyn Sandbox>>;
+    /// Ends when the backend can make no sandbox any more, in this process.
+    fn lost(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
     /// Ends everything that the backend has started.
     fn close(&self) -> Answer<'_, ()>;
 }
@@ -137,6 +139,9 @@ pub enum BackendError {
     /// The program that makes sandboxes died, and all sandboxes with it.
     #[error("the forkserver died")]
     Died,
+    /// The shim, which starts it, died too, and this process has given up what it takes to start another.
+    #[error("the forkserver's shim died: the worker must be started again")]
+    ShimDied,
     /// It died often and is not started again yet.
     #[error("the forkserver is not started again before {0} ms have passed")]
     Resting(u64),
@@ -163,8 +168,8 @@ pub enum BackendError {
 impl BackendError {
     /// Whether nothing can be left of a sandbox whose making failed like this.
     pub fn is_clean(&self) -> bool {
-        use BackendError::{Died, NotStarted, PathRefused, Resting, Step};
-        matches!(self, Step { .. } | PathRefused { .. } | Died | Resting(_) | NotStarted(_))
+        use BackendError::{Died, NotStarted, PathRefused, Resting, ShimDied, Step};
+        matches!(self, Step { .. } | PathRefused { .. } | Died | ShimDied | Resting(_) | NotStarted(_))
     }
 
     /// A failed system call of our own.

@@ -1,12 +1,13 @@
 //! Lock files in directories that only this user can write to.
 
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
 
 /// Names in one directory that are looked at; far more than instances or blocks can be.
@@ -96,6 +97,13 @@ impl Directory {
         Ok(names)
     }
 
+    /// Replaces the content of a lock file that we have locked.
+    pub(super) fn write(&self, name: &str, content: &[u8]) -> Result<(), LeaseError> {
+        let path = self.path(name);
+        let file = OpenOptions::new().write(true).truncate(true).custom_flags(libc::O_NOFOLLOW).open(&path);
+        file.and_then(|mut file| file.write_all(content)).map_err(|source| LeaseError::host("write", &path, source))
+    }
+
     /// Locks a name for this process, if nobody has it. Doesn't wait.
     pub(super) fn try_lock(&self, name: &str) -> Result<Opened, LeaseError> {
         try_lock(&self.path(name))
@@ -117,16 +125,13 @@ pub(super) fn wait_for_turn(run_dir: &Path) -> Result<File, LeaseError> {
     }
 }
 
+/// The descriptor is for reading: a process that has given up its privileges keeps it, and what it could write there the next
+/// worker would act on as root.
 fn try_lock(path: &Path) -> Result<Opened, LeaseError> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-        .open(path)
-        .map_err(|source| LeaseError::host("open", path, source))?;
+    let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = open(path, flags, Mode::RUSR | Mode::WUSR)
+        .map(File::from)
+        .map_err(|errno| LeaseError::host("open", path, errno.into()))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Opened::Locked(file)),
         Err(Errno::WOULDBLOCK) => Ok(Opened::Held),

@@ -9,6 +9,7 @@
 //!   instances/NAME.lock      locked by the living instance; its content says where its leftovers would be
 //!   uids/N.lock              locked by the instance that uses the host uids 16·N to 16·N + 15
 //!   stage/NAME/              where the instance's forkserver stages root file systems
+//!   spool/HOME/NAME/         results that the instance could not commit to the queue HOME; its own user's
 //! ```
 //!
 //! Whoever takes a lease cleans up first after instances that are no more ([`janitor`]). Their names are used again, so
@@ -16,12 +17,13 @@
 
 mod janitor;
 mod locks;
+pub mod spool;
 #[cfg(test)]
 mod tests;
 mod uids;
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -102,9 +104,9 @@ fn take_in(request: &Request, mut cgroups: Vec<PathBuf>) -> Result<Lease, LeaseE
     let unclean = janitor::clean(&request.run_dir, &instances, &cgroups)?;
     let block = uids::lock(&request.run_dir, request.uids, request.slots, &unclean)?;
     let unclean: Vec<String> = unclean.into_iter().map(|one| one.name).collect();
-    let (instance, mut file) = lock_name(&instances, &unclean)?;
-    write_record(&mut file, &Record { uids: Some(block.range), cgroups })
-        .map_err(|source| LeaseError::host("write", instances.path(&instance), source))?;
+    let (instance, file) = lock_name(&instances, &unclean)?;
+    let record = Record { uids: Some(block.range), cgroups };
+    instances.write(&instance, serde_json::json!(record).to_string().as_bytes())?;
     let locks = block.locks.into_iter().chain([file]).collect();
     Ok(Lease { instance, first_uid: block.range.first, uid_count: block.range.count, unclean, _locks: locks })
 }
@@ -129,12 +131,6 @@ fn new_name() -> std::io::Result<String> {
     File::open("/dev/urandom")?.read_exact(&mut random)?;
     let character = |byte: &u8| char::from(b"abcdefghijklmnopqrstuvwxyz234567"[usize::from(byte % 32)]);
     Ok(format!("w-{}", random.iter().map(character).collect::<String>()))
-}
-
-fn write_record(file: &mut File, record: &Record) -> std::io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    file.write_all(serde_json::to_string(record)?.as_bytes())
 }
 
 /// A record that was not written to its end says nothing; its instance had not begun to work then.

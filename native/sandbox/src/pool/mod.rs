@@ -116,6 +116,20 @@ impl Pool {
         }
     }
 
+    /// Ends when a backend can make no sandbox any more.
+    pub async fn lost(&self) {
+        let (lost, mut heard) = tokio::sync::mpsc::channel(1);
+        let mut waiting = tokio::task::JoinSet::new();
+        for backend in self.backends.values() {
+            let (backend, lost) = (backend.clone(), lost.clone());
+            waiting.spawn(async move {
+                backend.lost().await;
+                let _ = lost.send(()).await;
+            });
+        }
+        heard.recv().await;
+    }
+
     /// Counters for a person or a metric.
     pub fn stats(&self) -> Value {
         let (free, in_use, quarantined) = self.slots.counts();

@@ -44,6 +44,10 @@ impl Backend for Recorder {
         })
     }
 
+    fn lost(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
     }

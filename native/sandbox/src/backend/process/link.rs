@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
+use super::nursery::{Born, Life};
 use super::socket::{self, Arrival, Outgoing};
-use super::spawn::{self, Life};
 use crate::backend::BackendError;
 
 /// How long the forkserver may take to say that it is ready: it copies files and probes the host.
@@ -27,6 +27,8 @@ pub struct Link {
     socket: Arc<AsyncFd<OwnedFd>>,
     outbox: UnboundedSender<Outgoing>,
     routes: Arc<Mutex<Routes>>,
+    /// Its socket has ended; what it held may still be dying.
+    is_over: Arc<AtomicBool>,
     life: Life,
 }
 
@@ -34,21 +36,22 @@ pub struct Link {
 type Routes = Option<HashMap<u64, UnboundedSender<Arrival>>>;
 
 impl Link {
-    /// Starts a forkserver and tells it about this host.
-    pub async fn open(program: &Path, plan: HostPlan) -> Result<Link, BackendError> {
-        let child = spawn::spawn(program).await.map_err(|error| BackendError::NotStarted(error.to_string()))?;
-        let socket = socket::watch(child.socket).map_err(|error| BackendError::NotStarted(error.to_string()))?;
+    /// Tells a new forkserver about this host.
+    pub async fn open(born: Born, plan: HostPlan) -> Result<Link, BackendError> {
+        let Born { socket, life } = born;
+        let socket = socket::watch(socket).map_err(|error| BackendError::NotStarted(error.to_string()))?;
         if let Err(error) = greet(&socket, plan).await {
-            child.life.kill();
-            child.life.ended().await;
+            life.kill().await;
+            life.ended().await;
             return Err(error);
         }
         let socket = Arc::new(socket);
         let routes = Arc::new(Mutex::new(Some(HashMap::new())));
         let (outbox, queue) = unbounded_channel();
         tokio::spawn(write(socket.clone(), queue));
-        tokio::spawn(read(socket.clone(), routes.clone()));
-        Ok(Link { socket, outbox, routes, life: child.life })
+        let is_over = Arc::new(AtomicBool::new(false));
+        tokio::spawn(read(socket.clone(), routes.clone(), (is_over.clone(), life.clone())));
+        Ok(Link { socket, outbox, routes, is_over, life })
     }
 
     /// Sends a request; false when the forkserver is gone.
@@ -71,13 +74,13 @@ impl Link {
     }
 
     pub fn is_alive(&self) -> bool {
-        lock(&self.routes).is_some()
+        !self.is_over.load(Ordering::Acquire) && lock(&self.routes).is_some()
     }
 
     /// Kills the forkserver and everything below it.
-    pub fn kill(&self) {
+    pub async fn kill(&self) {
         lock(&self.routes).take();
-        self.life.kill();
+        self.life.kill().await;
     }
 
     /// Asks the forkserver to end, makes sure that it does, and waits for it.
@@ -86,8 +89,8 @@ impl Link {
         // The end of the stream is how the forkserver is told; it may have gone by itself already.
         let _ = shutdown(self.socket.get_ref(), Shutdown::Both);
         if timeout(GOODBYE, self.life.ended()).await.is_err() {
-            self.life.kill();
-            self.life.ended().await;
+            self.life.kill().await;
+            let _ = timeout(GOODBYE, self.life.ended()).await;
         }
     }
 }
@@ -114,7 +117,7 @@ async fn write(socket: Arc<AsyncFd<OwnedFd>>, mut queue: UnboundedReceiver<Outgo
     }
 }
 
-async fn read(socket: Arc<AsyncFd<OwnedFd>>, routes: Arc<Mutex<Routes>>) {
+async fn read(socket: Arc<AsyncFd<OwnedFd>>, routes: Arc<Mutex<Routes>>, (is_over, life): (Arc<AtomicBool>, Life)) {
     let mut buffer = Box::new([0; MAX_PACKET]);
     while let Ok(Some(arrival)) = socket::receive(&socket, &mut buffer).await {
         let routes = lock(&routes);
@@ -124,6 +127,9 @@ async fn read(socket: Arc<AsyncFd<OwnedFd>>, routes: Arc<Mutex<Routes>>) {
             let _ = route.send(arrival);
         }
     }
+    is_over.store(true, Ordering::Release);
+    // Its socket closes before everything below it is dead. Whoever hears that it died may count on that.
+    let _ = timeout(GOODBYE, life.ended()).await;
     lock(&routes).take();
 }
 

@@ -6,6 +6,7 @@
 pub mod cgroups;
 mod clerk;
 mod link;
+mod nursery;
 mod probe;
 mod sandbox;
 mod socket;
@@ -18,13 +19,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use forkserver::wire::{HostPlan, HostRoot, PathPlan, RootPlan, SandboxPlan, Substitute};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use self::link::Link;
+use self::nursery::{Born, Nursery};
 use self::sandbox::Place;
 use super::{Answer, Backend, BackendError, Probed, Sandbox, Template};
 use crate::config::UidRange;
 use crate::door::document::Loopback;
+use crate::privileges;
 
 /// The backend's name in policies and results.
 pub const NAME: &str = "process";
@@ -55,12 +58,15 @@ pub struct Process {
     hierarchies: cgroups::Hierarchies,
     serial: AtomicU64,
     starts: Mutex<Starts>,
+    /// The shim died, and this process can start no other.
+    lost: watch::Sender<bool>,
 }
 
 /// The forkserver that is running, and what is known about starting one.
 #[derive(Default)]
 struct Starts {
     link: Option<Arc<Link>>,
+    nursery: Option<Nursery>,
     last: Option<Instant>,
     pause: Duration,
     closed: bool,
@@ -70,7 +76,13 @@ impl Process {
     /// Settles in the host's control groups; starts nothing yet.
     pub fn open(settings: Settings) -> std::io::Result<Process> {
         let hierarchies = cgroups::settle()?;
-        Ok(Process { settings, hierarchies, serial: AtomicU64::new(1), starts: Mutex::default() })
+        Ok(Process {
+            settings,
+            hierarchies,
+            serial: AtomicU64::new(1),
+            starts: Mutex::default(),
+            lost: watch::Sender::new(false),
+        })
     }
 
     /// The running forkserver, started if need be.
@@ -88,9 +100,34 @@ impl Process {
             None => {}
         }
         starts.rest()?;
-        let link = Arc::new(Link::open(&self.settings.program, self.host_plan()).await?);
+        let born = self.give_birth(&mut starts).await?;
+        let link = Arc::new(Link::open(born, self.host_plan()).await?);
         starts.link = Some(link.clone());
         Ok(link)
+    }
+
+    /// A new forkserver: of the shim that is there, else of a new one.
+    async fn give_birth(&self, starts: &mut Starts) -> Result<Born, BackendError> {
+        match starts.nursery.take() {
+            Some(mut nursery) if nursery.is_alive() => {
+                let born = nursery.start().await;
+                starts.nursery = Some(nursery);
+                return born;
+            }
+            Some(_) if privileges::are_dropped() => return Err(BackendError::ShimDied),
+            None if privileges::are_dropped() => return Err(BackendError::ShimDied),
+            Some(dead) => dead.close().await,
+            None => {}
+        }
+        let not_started = |error: std::io::Error| BackendError::NotStarted(error.to_string());
+        let (nursery, born) = Nursery::open(&self.settings.program).await.map_err(not_started)?;
+        let (shim, lost) = (nursery.shim(), self.lost.clone());
+        tokio::spawn(async move {
+            shim.ended().await;
+            lost.send_if_modified(|lost| !std::mem::replace(lost, privileges::are_dropped()) && *lost);
+        });
+        starts.nursery = Some(nursery);
+        Ok(born)
     }
 
     fn host_plan(&self) -> HostPlan {
@@ -149,12 +186,22 @@ impl Backend for Process {
         Box::pin(async move { self.make(template, paths, slot).await.map(|place| Box::new(place) as Box<dyn Sandbox>) })
     }
 
+    fn lost(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            // The sender is our own.
+            let _ = self.lost.subscribe().wait_for(|lost| *lost).await;
+        })
+    }
+
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let mut starts = self.starts.lock().await;
             starts.closed = true;
             if let Some(link) = starts.link.take() {
                 link.close().await;
+            }
+            if let Some(nursery) = starts.nursery.take() {
+                nursery.close().await;
             }
             Ok(())
         })

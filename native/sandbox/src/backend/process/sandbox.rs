@@ -100,7 +100,7 @@ impl Place {
             Ok(arrival) => arrival.ok_or(BackendError::Died)?,
             Err(_) => {
                 // It keeps the time of every job; one that doesn't can't be trusted with any.
-                self.link.kill();
+                self.link.kill().await;
                 return Err(BackendError::Silent("Ended"));
             }
         };

@@ -10,6 +10,7 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
 };
+use serde::Serialize;
 use tokio::io::unix::AsyncFd;
 
 /// Most descriptors in one packet: the exec document, then stdin, stdout, stderr.
@@ -31,7 +32,12 @@ pub struct Arrival {
 impl Outgoing {
     /// A request as a packet. Requests are ours and bounded; one that is too large is a defect, and the forkserver's door says so.
     pub fn new(request: &Request, fds: Vec<OwnedFd>) -> Outgoing {
-        Outgoing { bytes: serde_json::to_vec(request).expect("a request is plain data"), fds }
+        Outgoing::of(request, fds)
+    }
+
+    /// Any message as a packet.
+    pub fn of(message: &impl Serialize, fds: Vec<OwnedFd>) -> Outgoing {
+        Outgoing { bytes: serde_json::to_vec(message).expect("a message is plain data"), fds }
     }
 }
 

@@ -1,5 +1,4 @@
-//! Starts the forkserver: posix_spawn from a thread of its own, which lives as long as the forkserver does. (The
-//! forkserver's parent-death signal is tied to the thread that spawned it.)
+//! Starts the forkserver's program: posix_spawn from a thread of its own, which then waits for the shim.
 
 use std::ffi::CString;
 use std::io;
@@ -7,51 +6,56 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
+use std::sync::Arc;
 
-use forkserver::wire::CONTROL_FD;
+use forkserver::wire::{CONTROL_FD, ORDERS_FD};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::{oneshot, watch};
 
-/// A running forkserver.
+/// A shim that was started, and with it a first forkserver.
 pub struct Child {
-    /// Our end of its control socket: `SOCK_SEQPACKET`, non-blocking.
-    pub socket: OwnedFd,
-    pub life: Life,
+    /// Our end of the first forkserver's control socket: `SOCK_SEQPACKET`, non-blocking.
+    pub control: OwnedFd,
+    /// Our end of the shim's own, likewise.
+    pub orders: OwnedFd,
+    pub shim: Shim,
 }
 
-/// The forkserver as a process: it can be killed, and its end waited for.
-#[derive(Debug)]
-pub struct Life {
-    pidfd: OwnedFd,
+/// The shim as a process. When it ends, its forkserver is killed, and everything below that.
+#[derive(Debug, Clone)]
+pub struct Shim {
+    pidfd: Arc<OwnedFd>,
     ended: watch::Receiver<bool>,
 }
 
-impl Life {
-    /// Kills it. Everything below it dies with it.
+impl Shim {
+    /// Kills it, if this process still may.
     pub fn kill(&self) {
         // It may have ended already; then there is nothing to kill.
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        let _ = pidfd_send_signal(&*self.pidfd, Signal::KILL);
+    }
+
+    pub fn has_ended(&self) -> bool {
+        *self.ended.borrow() || self.ended.has_changed().is_err()
     }
 
     /// Waits until it has ended and was reaped.
     pub async fn ended(&self) {
-        // The sender is dropped only by a thread that has ended: then the forkserver has, too.
+        // The sender is dropped only by a thread that has ended: then the shim has, too.
         let _ = self.ended.clone().wait_for(|ended| *ended).await;
     }
 }
 
-/// Starts `program` with one end of a new socket as its control descriptor.
+/// Starts `program` with one end of two new sockets.
 pub async fn spawn(program: &Path) -> io::Result<Child> {
     let path = CString::new(program.as_os_str().as_bytes())?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+    let ((control, their_control), (orders, their_orders)) = (pair()?, pair()?);
     let (report, started) = oneshot::channel();
     let (end, ended) = watch::channel(false);
     std::thread::Builder::new().name("forkserver-parent".to_owned()).spawn(move || {
-        let spawned =
-            set_blocking(&theirs).and_then(|()| posix_spawn(&path, &theirs)).and_then(|pid| Ok((pid, pidfd_of(pid)?)));
-        drop(theirs);
+        let spawned = posix_spawn(&path, &their_control, &their_orders).and_then(|pid| Ok((pid, pidfd_of(pid)?)));
+        drop((their_control, their_orders));
         match spawned {
             Ok((pid, pidfd)) => {
                 let _ = report.send(Ok(pidfd));
@@ -62,7 +66,15 @@ pub async fn spawn(program: &Path) -> io::Result<Child> {
         let _ = end.send(true);
     })?;
     let pidfd = started.await.map_err(|_| io::Error::other("the thread that starts the forkserver ended"))??;
-    Ok(Child { socket: ours, life: Life { pidfd, ended } })
+    Ok(Child { control, orders, shim: Shim { pidfd: Arc::new(pidfd), ended } })
+}
+
+/// Our end, which doesn't block, and the other one, whose number is above those that the program knows it by.
+fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+    set_blocking(&theirs)?;
+    Ok((ours, rustix::io::fcntl_dupfd_cloexec(&theirs, ORDERS_FD + 1)?))
 }
 
 fn set_blocking(socket: &OwnedFd) -> io::Result<()> {
@@ -85,9 +97,9 @@ fn reap(pid: libc::pid_t) {
     }
 }
 
-/// Nothing is inherited but the control socket, stderr, and an empty stdin and stdout; signals are at their defaults.
-fn posix_spawn(path: &CString, control: &OwnedFd) -> io::Result<libc::pid_t> {
-    let actions = FileActions::new(control)?;
+/// Nothing is inherited but the two sockets, stderr, and an empty stdin and stdout; signals are at their defaults.
+fn posix_spawn(path: &CString, control: &OwnedFd, orders: &OwnedFd) -> io::Result<libc::pid_t> {
+    let actions = FileActions::new(control, orders)?;
     let attributes = Attributes::new()?;
     let argv = [path.as_ptr().cast_mut(), ptr::null_mut()];
     let envp = [ptr::null_mut()];
@@ -102,7 +114,7 @@ fn posix_spawn(path: &CString, control: &OwnedFd) -> io::Result<libc::pid_t> {
 struct FileActions(libc::posix_spawn_file_actions_t);
 
 impl FileActions {
-    fn new(control: &OwnedFd) -> io::Result<FileActions> {
+    fn new(control: &OwnedFd, orders: &OwnedFd) -> io::Result<FileActions> {
         // SAFETY: zero bytes are a valid value of this plain C struct, which init then fills.
         let mut actions = FileActions(unsafe { std::mem::zeroed() });
         // SAFETY: the struct lives as long as `actions`; the paths are literals that end with NUL.
@@ -111,7 +123,8 @@ impl FileActions {
             check(libc::posix_spawn_file_actions_addopen(&mut actions.0, 0, c"/dev/null".as_ptr(), libc::O_RDONLY, 0))?;
             check(libc::posix_spawn_file_actions_addopen(&mut actions.0, 1, c"/dev/null".as_ptr(), libc::O_WRONLY, 0))?;
             check(libc::posix_spawn_file_actions_adddup2(&mut actions.0, control.as_raw_fd(), CONTROL_FD))?;
-            check(libc::posix_spawn_file_actions_addclosefrom_np(&mut actions.0, CONTROL_FD + 1))?;
+            check(libc::posix_spawn_file_actions_adddup2(&mut actions.0, orders.as_raw_fd(), ORDERS_FD))?;
+            check(libc::posix_spawn_file_actions_addclosefrom_np(&mut actions.0, ORDERS_FD + 1))?;
         }
         Ok(actions)
     }
