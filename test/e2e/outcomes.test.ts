@@ -30,6 +30,16 @@ const cases: [string, Partial<JobInput>, Record<string, unknown>][] = [
     { outcome: { kind: 'signaled', signal: 'SIGSEGV', phase: 'run' } },
   ],
   [
+    'is started from another directory',
+    { source: 'import os; print(os.getcwd())', cwd: '/tmp' },
+    { outcome: { kind: 'exited', exitCode: 0, phase: 'run' }, stdout: expect.objectContaining({ text: '/tmp\n' }) },
+  ],
+  [
+    'is built, and started from another directory',
+    { runtime: 'c', source: 'int main(void) { return 9; }', cwd: '/' },
+    { outcome: { kind: 'exited', exitCode: 9, phase: 'run' } },
+  ],
+  [
     'aborts in C',
     { runtime: 'c', source: C_ABORT },
     { outcome: { kind: 'signaled', signal: 'SIGABRT', phase: 'run' } },

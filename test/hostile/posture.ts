@@ -14,8 +14,6 @@ const STATUS = [
   .split(' ');
 /** What a job gets of its own; the other limits are those of whoever started the worker. */
 const OWN_LIMITS = /file size|stack|core|open files|locked|pending|msgqueue|nice|realtime priority/;
-/** Signals 32 and 33, which the C library keeps for itself and nobody can set. */
-const RESERVED = 0x1_8000_0000n;
 
 /** What of a posture is the run's or the host's. */
 export interface Words {
@@ -89,7 +87,7 @@ function wordOf(name: string, value: string, uid: string): string {
   if (name === 'Uid' || name === 'Gid') return value.replaceAll(uid, 'SLOT').replaceAll('\t', ' ');
   // By namespace, from ours inwards: only whether it is the first one counts.
   if (name === 'NSpid') return value.replaceAll(/\b(?!1\b)\d+/g, 'N').replaceAll('\t', ' ');
-  if (name === 'SigIgn') return (BigInt(`0x${value}`) & ~RESERVED).toString(16);
+  if (name === 'SigIgn') return BigInt(`0x${value}`).toString(16);
   if (name.startsWith('Cap') && value === ALL_CAPABILITIES) return 'ALL';
   return value;
 }

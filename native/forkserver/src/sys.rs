@@ -163,12 +163,18 @@ impl Strings {
     }
 }
 
+/// `_NSIG` of x86_64: the kernel's sets of signals are 64 bits.
+const LAST_SIGNAL: libc::c_int = 64;
+/// The kernel's `struct sigaction`: handler (`SIG_DFL`), flags, restorer, mask.
+static DEFAULT_ACTION: [u64; 4] = [0; 4];
+
 /// Every signal to its default, none blocked: what a program expects at its start. Rust's runtime ignores SIGPIPE, and
 /// whoever started us may have ignored others; a child inherits it all.
 pub fn reset_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: setting the default action is always sound; SIGKILL and SIGSTOP just answer EINVAL.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    for signal in 1..=LAST_SIGNAL {
+        // SAFETY: setting the default action (all zero) is always sound; SIGKILL and SIGSTOP just answer EINVAL. By number, as the
+        // C library keeps the first real-time signals to itself and would leave them ignored.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const DEFAULT_ACTION, 0, size_of::<u64>()) };
     }
     // SAFETY: the set is initialised by sigemptyset before it is used.
     unsafe {

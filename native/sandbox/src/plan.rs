@@ -16,9 +16,12 @@ use crate::policy::{LimitSet, Policy};
 use crate::runtime::Runtime;
 use crate::seccomp::{self, Profile, Sockets};
 
+/// The job's workspace, as it sees it.
+const WORK: &str = "/work";
+
 /// What every program finds in its environment; the runtime's goes over it, and in the run step the job's over that.
 const ENVIRONMENT: [(&str, &str); 4] =
-    [("HOME", "/work"), ("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("TMPDIR", "/tmp")];
+    [("HOME", WORK), ("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("TMPDIR", "/tmp")];
 
 /// Everything that is to be done for one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,7 +57,7 @@ pub fn make(job: &JobDocument, policy: &Policy, runtime: &Runtime, backend: &str
     if let (Some(build), Some(_)) = (&runtime.build, &job.source) {
         let (wall_time_ms, cpu_time_ms) = (build.wall_time_ms, build.cpu_time_ms);
         // Without the job's own variables: some make a compiler run programs of the job's (GCC_EXEC_PREFIX, COMPILER_PATH).
-        let spec = spec(build.argv.clone(), environment(&runtime.env, None), "/work", policy)?;
+        let spec = spec(build.argv.clone(), environment(&runtime.env, None), WORK, policy)?;
         steps.push(Step { phase: Phase::Build, wall_time_ms, cpu_time_ms, spec });
     }
     steps.push(Step {
@@ -91,12 +94,23 @@ pub fn claim(limits: &LimitSet) -> ClaimLimits {
 
 /// A program that stays until its stdin ends, to look at.
 pub fn probe_spec(policy: &Policy) -> Result<ExecSpec, Failure> {
-    spec(vec!["cat".to_owned()], environment(&Variables::new(), None), "/work", policy)
+    spec(vec!["cat".to_owned()], environment(&Variables::new(), None), WORK, policy)
 }
 
 fn program(job: &JobDocument, runtime: &Runtime) -> Vec<String> {
-    let start = job.command.as_ref().unwrap_or(&runtime.argv);
-    start.iter().chain(&job.args).cloned().collect()
+    let start = job.command.clone().unwrap_or_else(|| source_program(runtime, &job.cwd));
+    start.into_iter().chain(job.args.iter().cloned()).collect()
+}
+
+/// How a source is started: the runtime's words, which are relative to `/work`. From another working directory the source and
+/// what was built of it are named by their whole paths.
+fn source_program(runtime: &Runtime, cwd: &str) -> Vec<String> {
+    let whole = |word: &String| match word.strip_prefix("./") {
+        Some(built) => format!("{WORK}/{built}"),
+        None if *word == runtime.main_file => format!("{WORK}/{word}"),
+        None => word.clone(),
+    };
+    if cwd == WORK { runtime.argv.clone() } else { runtime.argv.iter().map(whole).collect() }
 }
 
 type Variables = BTreeMap<String, String>;
@@ -241,6 +255,17 @@ mod tests {
         };
         assert_eq!(times(json!({})), [(30_000, 30_000), (500, 500)]);
         assert_eq!(times(json!({ "wallTimeMs": 1_000, "cpuTimeMs": 600 })), [(1_000, 600), (500, 500)]);
+    }
+
+    #[test]
+    fn from_another_directory_a_source_is_started_by_its_whole_path() {
+        let argv = |runtime: &str, cwd: &str| {
+            let job = job(json!({ "runtime": runtime, "source": "", "cwd": cwd, "args": ["main.py"] }));
+            plan(job, &config(json!({}))).steps.pop().expect("a step").spec.argv
+        };
+        assert_eq!(argv("python", "/work"), ["/usr/bin/python3", "main.py", "main.py"]);
+        assert_eq!(argv("python", "/tmp"), ["/usr/bin/python3", "/work/main.py", "main.py"]);
+        assert_eq!(argv("c", "/"), ["/work/main", "main.py"]);
     }
 
     #[test]
