@@ -36,6 +36,7 @@ mod limits;
 mod mounts;
 mod namespaces;
 mod payload;
+mod pin;
 mod posture;
 mod program;
 mod provision;
@@ -73,8 +74,8 @@ fn run() -> Result<(), Failure> {
     start::run_from_sealed_copy()?;
     start::settle(&[&control].into_iter().chain(&orders).collect::<Vec<_>>())?;
     start::shed()?;
-    let control = shim::split(control, orders)?;
+    let (control, pin) = shim::split(control, orders)?;
     start::own_mounts()?;
     start::check_alone()?;
-    serve::serve(control)
+    serve::serve(control, pin)
 }

@@ -28,7 +28,7 @@ use crate::report::Order;
 use crate::sockets::Sockets;
 use crate::step::{At, Failure, Step};
 use forkserver::wire::{Cause, ClaimLimits, Event, START_PATIENCE, SandboxPlan};
-use rustix::fs::{FileType, Gid, Uid, fchown, fstat};
+use rustix::fs::{Gid, Uid, fchown, fstatfs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -281,10 +281,11 @@ impl Sandbox {
     }
 }
 
-/// A pipe that root made can't be opened again by the job (`/dev/stdout`) unless it belongs to the job.
+/// A pipe of another user's can't be opened again by the job (`/dev/stdout`) unless it belongs to the job. A named one stays its owner's.
 fn give_pipe(fd: &OwnedFd, ids: Ids) -> Result<(), Failure> {
-    let stat = fstat(fd).at(Step::ChownPipe)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::Fifo {
+    /// `PIPEFS_MAGIC`.
+    const PIPES: i64 = 0x5049_5045;
+    if fstatfs(fd).at(Step::ChownPipe)?.f_type != PIPES {
         return Ok(());
     }
     fchown(fd, Some(Uid::from_raw(ids.uid)), Some(Gid::from_raw(ids.gid))).at(Step::ChownPipe)

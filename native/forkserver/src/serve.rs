@@ -4,6 +4,7 @@ use crate::channel::{self, Outbox, Received};
 use crate::clock::{after, boottime};
 use crate::exec::Asked;
 use crate::host::Host;
+use crate::pin::Pin;
 use crate::sandbox::{Outgoing, Sandbox};
 use crate::step::{At, Failure, Step};
 use crate::sys::landlock_abi;
@@ -50,9 +51,9 @@ enum Source {
 }
 
 /// Serves one library until it goes away; `Err` says what was wrong with it, or with us.
-pub fn serve(control: OwnedFd) -> Result<(), Failure> {
+pub fn serve(control: OwnedFd, pin: Pin) -> Result<(), Failure> {
     let mut buffer = vec![0; MAX_PACKET];
-    let host = match greet(&control, &mut buffer) {
+    let host = match greet(&control, pin, &mut buffer) {
         Ok(Some(host)) => host,
         Ok(None) => return Ok(()),
         Err(failure) => return refuse(&control, failure),
@@ -75,7 +76,7 @@ pub fn serve(control: OwnedFd) -> Result<(), Failure> {
 }
 
 /// Waits for `Hello` and sets up what all sandboxes share; `None` when the library went away before.
-fn greet(control: &OwnedFd, buffer: &mut [u8]) -> Result<Option<Host>, Failure> {
+fn greet(control: &OwnedFd, pin: Pin, buffer: &mut [u8]) -> Result<Option<Host>, Failure> {
     let (version, plan) = match channel::receive(control, buffer, RecvFlags::empty()).at(Step::ControlSocket)? {
         Received::Message(Request::Hello { version, host }, _) => (version, host),
         Received::End => return Ok(None),
@@ -84,8 +85,10 @@ fn greet(control: &OwnedFd, buffer: &mut [u8]) -> Result<Option<Host>, Failure> 
     if version != VERSION {
         return Err(Failure::new(Step::Version, libc::EPROTO).about(format!("{version}, here {VERSION}")));
     }
+    pin.check(&plan)?;
     let landlock_abi = landlock_abi().at(Step::Landlock)?;
     let host = Host::open(plan)?;
+    pin.keep(&host.plan)?;
     channel::send(control, &Event::Ready { version: VERSION, landlock_abi }, &[], SendFlags::empty())
         .at(Step::ControlSocket)?;
     Ok(Some(host))

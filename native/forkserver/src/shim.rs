@@ -2,9 +2,10 @@
 //!
 //! A worker that has given up its privileges can't start a forkserver itself. On the orders socket, which it got before, it can ask
 //! the shim for exactly two things: to kill the forkserver, and to start one (in place of one that still lives) with the control socket
-//! that comes along. Nothing else is read from it.
+//! that comes along. Nothing else is read from it, and whatever it tells that forkserver then, the plan is the first one's (`pin.rs`).
 
 use crate::clock::{after, boottime};
+use crate::pin::Pin;
 use crate::step::{At, Failure, Step};
 use crate::sys::{self, Cloned};
 use forkserver::wire::{Notice, ShimOrder};
@@ -27,14 +28,16 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// An order is a few bytes.
 const ORDER: usize = 256;
 
-/// Forks: the child returns with its control socket, as PID 1 of a new pid namespace; the parent stays as the shim and never returns.
-pub fn split(control: OwnedFd, orders: Option<OwnedFd>) -> Result<OwnedFd, Failure> {
+/// Forks: the child returns with its control socket and what it may be told there, as PID 1 of a new pid namespace; the parent stays as
+/// the shim and never returns.
+pub fn split(control: OwnedFd, orders: Option<OwnedFd>) -> Result<(OwnedFd, Pin), Failure> {
     let parent = getppid().ok_or(Failure::new(Step::PidNamespace, libc::ESRCH))?;
     let worker = pidfd_open(parent, PidfdFlags::empty()).at(Step::PidNamespace)?;
-    let mut shim = Shim { worker, orders, forkserver: None, pause: 0 };
+    let mut shim = Shim { worker, orders, pin: Pin::new()?, forkserver: None, pause: 0 };
     if shim.start()? {
-        return Ok(control);
+        return Ok((control, shim.pin));
     }
+    shim.pin.pass_on();
     // Its end of the socket must close when the forkserver dies.
     drop(control);
     // Its life is the worker's: a signal for the whole group (Ctrl-C, a service manager's stop) starts the worker's drain,
@@ -42,7 +45,7 @@ pub fn split(control: OwnedFd, orders: Option<OwnedFd>) -> Result<OwnedFd, Failu
     sys::ignore_stop_signals();
     match shim.stand_by() {
         Next::End(status) => sys::exit_now(status),
-        Next::Become(control) => Ok(control),
+        Next::Become(control, pin) => Ok((control, pin)),
     }
 }
 
@@ -50,7 +53,7 @@ pub fn split(control: OwnedFd, orders: Option<OwnedFd>) -> Result<OwnedFd, Failu
 enum Next {
     End(i32),
     /// Only in a new child: be the forkserver.
-    Become(OwnedFd),
+    Become(OwnedFd, Pin),
 }
 
 struct Shim {
@@ -58,6 +61,7 @@ struct Shim {
     /// and go.
     worker: OwnedFd,
     orders: Option<OwnedFd>,
+    pin: Pin,
     forkserver: Option<(Pid, OwnedFd)>,
     /// No start before this.
     pause: u64,
@@ -96,7 +100,7 @@ impl Shim {
             if ready.orders
                 && let Some(control) = self.obey()
             {
-                return Next::Become(control);
+                return Next::Become(control, self.pin);
             }
             if self.orders.is_none() && self.forkserver.is_none() {
                 return Next::End(0);

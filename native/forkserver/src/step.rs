@@ -147,7 +147,9 @@ impl Step {
             Step::Request => {
                 "the worker asked for something that this sandbox's state does not allow: a defect of ours"
             }
-            Step::HostPlan => "check runDir, uids and the cgroup mount points of the worker's configuration",
+            Step::HostPlan => {
+                "check runDir, uids and the cgroup mount points of the worker's configuration. With EPERM: what a worker was started with holds until it ends; start it again, and if nobody changed it, find out who took it over"
+            }
             Step::StageRoot | Step::StageBind | Step::StageCopy => {
                 "check rootFilesystems in the worker's configuration against this host's paths"
             }

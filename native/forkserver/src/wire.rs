@@ -101,7 +101,7 @@ pub enum Request {
     #[serde(rename_all = "camelCase")]
     Clerk { sandbox: u64, task: Task },
     /// Carries four descriptors: the [`ExecSpec`] memfd (sealed against shrinking, growing and writing), then the payload's stdin,
-    /// stdout, stderr. Pipes among them become the slot's (`fchown`), so that the job can open `/dev/stdout` again.
+    /// stdout, stderr. Pipes among them become the slot's (`fchown`), so that the job can open `/dev/stdout` again; named ones don't.
     #[serde(rename_all = "camelCase")]
     Exec { sandbox: u64, step: u32, last: bool, wall_time_ms: u64, cpu_time_ms: u64, report_posture: bool },
     #[serde(rename_all = "camelCase")]
@@ -110,7 +110,7 @@ pub enum Request {
     Deprovision { sandbox: u64 },
 }
 
-/// What holds for the whole life of one forkserver.
+/// What holds for the whole life of one forkserver, and of every later one of its shim's: those refuse another plan than the first one's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HostPlan {

@@ -2,8 +2,11 @@
 
 mod harness;
 
-use forkserver::wire::{Cause, ExitStatus};
-use harness::{End, Forkserver, Ran, deny, exec, perl, shell};
+use forkserver::wire::{Cause, Event, ExitStatus, Request};
+use harness::{End, Forkserver, Ran, deny, exec, perl, sealed, shell};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, mknodat, open};
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::os::fd::{AsFd, OwnedFd};
 
 #[track_caller]
 fn assert_signal(ran: &Ran, signal: i32) {
@@ -272,4 +275,40 @@ fn a_program_that_may_not_be_read_ends_as_any_other() {
         assert_eq!(ran.started.expect("started").layers.len(), 5);
         sandbox.deprovision();
     }
+}
+
+/// Runs `true` with this as its standard output.
+fn run_into(server: &mut Forkserver, stdout: &OwnedFd) -> u32 {
+    let sandbox = server.claimed();
+    let spec = sealed(&serde_json::to_vec(&exec(&["true"]).spec).expect("JSON"));
+    let null = open("/dev/null", OFlags::RDWR, Mode::empty()).expect("null");
+    let (wall_time_ms, cpu_time_ms) = (10_000, 10_000);
+    let request =
+        Request::Exec { sandbox: sandbox.id, step: 0, last: true, wall_time_ms, cpu_time_ms, report_posture: false };
+    sandbox.server.send(&request, &[spec.as_fd(), null.as_fd(), stdout.as_fd(), null.as_fd()]);
+    loop {
+        match sandbox.server.receive().0 {
+            Event::Started { .. } => {}
+            Event::Ended { evidence, .. } => break assert_eq!(evidence.status, Some(ExitStatus::Code(0))),
+            other => panic!("{other:?}"),
+        }
+    }
+    let uid = sandbox.uid;
+    sandbox.deprovision();
+    uid
+}
+
+#[test]
+fn a_pipe_becomes_the_jobs_and_a_named_one_stays_its_owners() {
+    let mut server = Forkserver::start();
+    let owner = |fd: &OwnedFd| fstat(fd).expect("stat").st_uid;
+    let (_reader, pipe) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
+    let uid = run_into(&mut server, &pipe);
+    assert_eq!(owner(&pipe), uid);
+    let place = tempfile::tempdir().expect("directory");
+    let path = place.path().join("named");
+    mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o622), 0).expect("mknod");
+    let named = open(&path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).expect("open");
+    run_into(&mut server, &named);
+    assert_eq!(owner(&named), 0);
 }

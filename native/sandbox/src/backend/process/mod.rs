@@ -101,9 +101,13 @@ impl Process {
         }
         starts.rest()?;
         let born = self.give_birth(&mut starts).await?;
-        let link = Arc::new(Link::open(born, self.host_plan()).await?);
-        starts.link = Some(link.clone());
-        Ok(link)
+        match Link::open(born, self.host_plan()).await {
+            Ok(link) => Ok(starts.link.insert(Arc::new(link)).clone()),
+            Err(error) => {
+                starts.begin_anew().await;
+                Err(error)
+            }
+        }
     }
 
     /// A new forkserver: of the shim that is there, else of a new one.
@@ -152,6 +156,17 @@ impl Process {
 }
 
 impl Starts {
+    /// Lets the shim go, which starts no forkserver with a plan that its first one didn't accept: the next one starts with another shim.
+    /// A process without privileges can start no shim; its own one's first forkserver had accepted the plan.
+    async fn begin_anew(&mut self) {
+        if privileges::are_dropped() {
+            return;
+        }
+        if let Some(nursery) = self.nursery.take() {
+            nursery.close().await;
+        }
+    }
+
     /// Notes a start, or says how long there must not be one.
     fn rest(&mut self) -> Result<(), BackendError> {
         let now = Instant::now();
