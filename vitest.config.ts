@@ -72,6 +72,17 @@ export default defineConfig({
       },
       {
         test: {
+          // Parts of the confinement left out; each test runs others, in a process of their own.
+          name: 'mutants',
+          include: ['test/mutants/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 5 * MINUTE_MS,
+          hookTimeout: 15 * MINUTE_MS,
+        },
+      },
+      {
+        test: {
           // Minutes of faults by chance, then a look at the history.
           name: 'chaos',
           include: ['test/chaos/**/*.test.ts'],

@@ -22,6 +22,7 @@ export type SuiteName =
   | 'e2e'
   | 'hostile'
   | 'runtimes'
+  | 'mutants'
   | 'pack'
   | 'quickstart'
   | 'fuzz'
@@ -36,6 +37,7 @@ export const SUITES: Record<SuiteName, () => Promise<Tally>> = {
   e2e: () => runVitest('e2e'),
   hostile: attack,
   runtimes: () => runVitest('runtimes'),
+  mutants: () => runVitest('mutants'),
   pack: () => runVitest('pack'),
   quickstart: () => runAll([['quickstart', ['node', 'ops/quickstart.ts']]]),
   fuzz: () => fuzz({ seconds: 20 }),

@@ -13,7 +13,7 @@ use crate::frames::{self, Answer, Limits, MAX_DATA};
 use crate::patterns::Patterns;
 use crate::read::{self, Opened};
 use crate::walk::{make_readable, walk};
-use crate::{CONFINED, WORK};
+use crate::{WORK, confined};
 
 /// Why a path that matched has no content. The names are those of the result schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ pub(crate) fn collect(
     let failed = |step| move |errno| CollectError::Host { step, errno };
     make_readable(workspace, WORK.as_bytes()).map_err(failed("open"))?;
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let work = openat2(workspace, WORK, flags, Mode::empty(), CONFINED).map_err(failed("open"))?;
+    let work = openat2(workspace, WORK, flags, Mode::empty(), confined()).map_err(failed("open"))?;
     let most = usize::try_from(limits.artifacts).unwrap_or(usize::MAX);
     let found = walk(work.as_fd(), patterns, most, deadline).map_err(failed("walk"))?;
 
@@ -85,7 +85,7 @@ pub(crate) fn collect(
         }
         match verdict.and_then(|()| take(work.as_fd(), &path, room)) {
             Ok(Opened { file, bytes }) => {
-                room -= bytes;
+                room = room.saturating_sub(bytes);
                 send(&file, presentable(&path), bytes, out)?;
             }
             Err(reason) => {

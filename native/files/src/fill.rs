@@ -1,5 +1,6 @@
 //! Files in: what the job document brings, written before the job begins.
 
+use leave_out::Part;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -8,7 +9,7 @@ use rustix::io::{Errno, write};
 use serde::{Deserialize, Serialize};
 
 use crate::frames::NewFile;
-use crate::{CONFINED, WORK};
+use crate::{WORK, confined};
 
 /// Which limit of the workspace was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,8 +57,10 @@ impl Filling {
         let above = directories.map(|path| self.make_directories(path)).transpose()?;
         let above = above.as_ref().unwrap_or(&self.work);
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fresh = if leave_out::is(Part::FillFresh) { OFlags::EXCL | OFlags::NOFOLLOW } else { OFlags::empty() };
+        let flags = flags.difference(fresh);
         let mode = if file.executable { Mode::from(0o755) } else { Mode::from(0o644) };
-        let made = openat2(above, name, flags, mode, CONFINED).map_err(failed("create"))?;
+        let made = openat2(above, name, flags, mode, confined()).map_err(failed("create"))?;
         let mut left = file.bytes;
         while left > 0 {
             let bytes = more()?;
@@ -106,7 +109,7 @@ fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
 
 fn open_directory(above: BorrowedFd, name: &str) -> Result<OwnedFd, Errno> {
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat2(above, name, flags, Mode::empty(), CONFINED)
+    openat2(above, name, flags, Mode::empty(), confined())
 }
 
 /// ENOSPC doesn't say of what.

@@ -28,12 +28,18 @@ pub use intake::{Artifact, Collected, Distrust, Intake};
 #[cfg(feature = "parsers")]
 pub use patterns::Patterns;
 
+use leave_out::Part;
 use rustix::fs::ResolveFlags;
 
 /// Where a job's files are, in the box.
 const WORK: &str = "work";
 
 /// How every path below the box is resolved: it can't leave it, by link, `..`, mount or otherwise.
+fn confined() -> ResolveFlags {
+    let is_left_out = leave_out::is(Part::ArtifactLinks) || leave_out::is(Part::ArtifactLinksAtOpen);
+    if is_left_out || leave_out::is(Part::FillFresh) { ResolveFlags::empty() } else { CONFINED }
+}
+
 const CONFINED: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
     .union(ResolveFlags::NO_MAGICLINKS)

@@ -1,5 +1,6 @@
 //! Finding artifacts: a bounded walk over a hostile tree.
 
+use leave_out::Part;
 use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -7,8 +8,8 @@ use std::time::Instant;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, chmodat, openat2, statat};
 use rustix::io::Errno;
 
-use crate::CONFINED;
 use crate::collect::Reason;
+use crate::confined;
 use crate::patterns::Patterns;
 
 /// How deep directories below the top are entered.
@@ -30,7 +31,7 @@ pub(crate) struct Found {
 pub(crate) fn walk(work: BorrowedFd, patterns: &Patterns, most: usize, deadline: Instant) -> Result<Found, Errno> {
     let mut walk =
         Walk { patterns, most, deadline, entries: 0, found: Found { paths: BTreeMap::new(), truncated: false } };
-    let top = openat2(work, ".", DIRECTORY, Mode::empty(), CONFINED)?;
+    let top = openat2(work, ".", DIRECTORY, Mode::empty(), confined())?;
     let mut open = vec![Level { entries: Dir::new(top)?, path: Vec::new() }];
     while let Some(level) = open.last_mut() {
         if walk.is_over() {
@@ -118,7 +119,7 @@ impl Walk<'_> {
     fn keep(&mut self, path: Vec<u8>, verdict: Result<(), Reason>) {
         let verdict = if path.len() > MAX_PATH { Err(Reason::TooDeep) } else { verdict };
         self.found.paths.insert(path, verdict);
-        if self.found.paths.len() > self.most {
+        if self.found.paths.len() > self.most && !leave_out::is(Part::ArtifactCount) {
             self.found.paths.pop_last();
             self.found.truncated = true;
         }
@@ -143,13 +144,14 @@ pub(crate) fn make_readable(above: BorrowedFd, name: &[u8]) -> Result<FileType, 
 }
 
 fn open(above: BorrowedFd, name: &[u8]) -> Result<Dir, Errno> {
-    let directory: OwnedFd = openat2(above, name, DIRECTORY, Mode::empty(), CONFINED)?;
+    let directory: OwnedFd = openat2(above, name, DIRECTORY, Mode::empty(), confined())?;
     Dir::new(directory)
 }
 
 fn judge(kind: FileType) -> Result<(), Reason> {
     match kind {
         FileType::RegularFile => Ok(()),
+        FileType::Symlink if leave_out::is(Part::ArtifactLinks) => Ok(()),
         FileType::Symlink => Err(Reason::Symlink),
         _ => Err(Reason::NotRegular),
     }

@@ -1,6 +1,7 @@
 //! Capabilities: the few that the forkserver keeps, and none for a payload.
 
 use crate::sys::drop_from_bounding_set;
+use leave_out::Part;
 use rustix::io::Errno;
 use rustix::thread::{
     CapabilitiesSecureBits, CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
@@ -25,6 +26,7 @@ const MAP_ROOT: CapabilitySet = CapabilitySet::SETFCAP;
 /// inside it only.)
 pub fn keep_for_forkserver(is_user_mapped_to_root: bool) -> Result<(), Errno> {
     let needed = if is_user_mapped_to_root { FORKSERVER | MAP_ROOT } else { FORKSERVER };
+    let needed = if leave_out::is(Part::ForkserverCapabilities) { CapabilitySet::all() } else { needed };
     drop_bounding_set_except(needed)?;
     clear_ambient_capability_set()?;
     let kept = capabilities(None)?.permitted & needed;
@@ -35,13 +37,18 @@ pub fn keep_for_forkserver(is_user_mapped_to_root: bool) -> Result<(), Errno> {
 
 /// From here on changes of uid change no capability, and uid 0 brings none.
 pub fn lock() -> Result<(), Errno> {
-    set_capabilities_secure_bits(LOCKED)
+    if leave_out::is(Part::SecureBits) { Ok(()) } else { set_capabilities_secure_bits(LOCKED) }
 }
 
 /// Gives up every capability for good: no set holds one, and no exec or uid change can bring one back.
 pub fn drop_all() -> Result<(), Errno> {
     lock()?;
-    drop_bounding_set_except(CapabilitySet::empty())?;
+    if !leave_out::is(Part::CapabilitiesBounding) {
+        drop_bounding_set_except(CapabilitySet::empty())?;
+    }
+    if leave_out::is(Part::CapabilitiesSets) {
+        return Ok(());
+    }
     clear_ambient_capability_set()?;
     let none = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
@@ -68,4 +75,25 @@ fn drop_bounding_set_except(kept: CapabilitySet) -> Result<(), Errno> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forkserver::kernel::status_line;
+
+    #[test]
+    fn alone_it_leaves_none_before_any_exec() {
+        let thread = std::thread::spawn(|| {
+            let own = || std::fs::read_to_string("/proc/thread-self/status").expect("status");
+            let before = own();
+            drop_all().expect("dropped");
+            (before, own())
+        });
+        let (before, after) = thread.join().expect("a thread");
+        assert_ne!(status_line(&before, "CapEff"), Some("0000000000000000"), "these tests are for root");
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert_eq!(status_line(&after, set), Some("0000000000000000"), "{set}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use crate::step::{At, Failure, Step};
 use crate::sys::{self, Cloned};
 use files::{Answer, frames};
 use forkserver::wire::{CLERK_PATIENCE, ExitStatus, Task};
+use leave_out::Part;
 use rustix::net::{SocketType, sockopt::socket_type};
 use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, waitpid};
 use rustix::stdio::stdin;
@@ -94,7 +95,9 @@ fn arrange(workspace: &OwnedFd, stream: &OwnedFd) -> Result<(ManuallyDrop<OwnedF
     sys::place(stdin(), 2).at(Step::Clerk)?;
     sys::place(&*stream, STREAM).at(Step::Clerk)?;
     sys::place(&*workspace, BOX).at(Step::Clerk)?;
-    sys::close_from(BOX + 1).at(Step::Clerk)?;
+    if !leave_out::is(Part::ClerkDescriptors) {
+        sys::close_from(BOX + 1).at(Step::Clerk)?;
+    }
     // SAFETY: just placed there. The forkserver's own owners of these numbers, copied with all memory, are never dropped here: a clerk
     // doesn't return.
     let (workspace, stream) = unsafe { (OwnedFd::from_raw_fd(BOX), File::from_raw_fd(STREAM)) };

@@ -1,6 +1,7 @@
 //! Copies of the host's `/etc` entries into a root file system: regular files, directories and links, nothing else.
 
 use crate::tree::Tree;
+use leave_out::Part;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -35,7 +36,9 @@ fn copy_entry(tree: &Tree, dir: &OwnedFd, name: &str, target: &str, depth: u32) 
             let link = readlinkat(dir, name, Vec::new())?;
             tree.symlink(target, link.to_str().map_err(|_| Errno::ILSEQ)?)
         }
-        FileType::RegularFile if stat.st_mode & 0o004 != 0 && !tree.holds(target)? => {
+        FileType::RegularFile
+            if (stat.st_mode & 0o004 != 0 || leave_out::is(Part::CopiesForAll)) && !tree.holds(target)? =>
+        {
             copy_file(tree, dir, name, target, &stat)
         }
         FileType::Directory if stat.st_mode & 0o005 == 0o005 => copy_directory(tree, dir, name, target, depth),

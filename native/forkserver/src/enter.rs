@@ -2,10 +2,11 @@
 
 use crate::clock::Stopwatch;
 use crate::idmap::INSIDE;
-use crate::mounts::{self, PROC, READ_ONLY};
+use crate::mounts::{self, PROC, READ_ONLY, WRITABLE};
 use crate::step::{At, Failure, Step};
 use crate::sys::{mount_setattr, raise_loopback};
 use forkserver::wire::Stage;
+use leave_out::Part;
 use rustix::fs::{CWD, Mode, OFlags, open, openat};
 use rustix::io::{Errno, write};
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
@@ -48,27 +49,38 @@ pub struct Materials {
 pub fn enter(materials: Materials) -> Result<Vec<Stage>, Failure> {
     let mut watch = Stopwatch::start();
     switch_ids()?;
-    let old_proc = OldProc::open()?;
+    let old_proc = OldProc::at("/proc")?;
     watch.lap("init-ids");
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).at(Step::PrivateMounts)?;
     attach_root(&materials)?;
     attach_workspace(&materials.workspace)?;
     drop(materials.workspace);
     attach_proc()?;
+    let old_proc = if leave_out::is(Part::TrapNamespaceLimitsLate) { OldProc::at("proc")? } else { old_proc };
     watch.lap("init-mounts");
     pivot()?;
-    sethostname(HOST_NAME).at(Step::HostName)?;
+    if !leave_out::is(Part::HostName) {
+        sethostname(HOST_NAME).at(Step::HostName)?;
+    }
     if materials.loopback {
         raise_loopback().at(Step::Loopback)?;
     }
-    // SAFETY: no descriptors or memory are unshared.
-    unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.at(Step::CgroupNamespace)?;
+    if !leave_out::is(Part::CgroupNamespace) {
+        // SAFETY: no descriptors or memory are unshared.
+        unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.at(Step::CgroupNamespace)?;
+    }
     watch.lap("init-pivot");
-    limit_namespaces(&old_proc, &NAMESPACE_LIMITS)?;
-    lock_mounts(&old_proc)?;
-    limit_namespaces(&old_proc, &NESTED_LIMITS)?;
+    if !leave_out::is(Part::NamespaceLimits) {
+        limit_namespaces(&old_proc, &NAMESPACE_LIMITS)?;
+    }
+    if !leave_out::is(Part::MountLock) {
+        lock_mounts(&old_proc)?;
+        check_locked()?;
+    }
+    if !leave_out::is(Part::NestedNamespaceLimits) {
+        limit_namespaces(&old_proc, &NESTED_LIMITS)?;
+    }
     drop(old_proc);
-    check_locked()?;
     watch.lap("init-lock");
     Ok(watch.take())
 }
@@ -77,15 +89,22 @@ pub fn enter(materials: Materials) -> Result<Vec<Stage>, Failure> {
 /// as the id inside is not 0 before or after.
 fn switch_ids() -> Result<(), Failure> {
     let (uid, gid) = (Uid::from_raw(INSIDE), Gid::from_raw(INSIDE));
-    set_thread_res_gid(gid, gid, gid).at(Step::SwitchIds)?;
-    set_thread_res_uid(uid, uid, uid).at(Step::SwitchIds)?;
+    if !leave_out::is(Part::SwitchIds) {
+        set_thread_res_gid(gid, gid, gid).at(Step::SwitchIds)?;
+        set_thread_res_uid(uid, uid, uid).at(Step::SwitchIds)?;
+    }
     die_with_forkserver()?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::SwitchIds)
+    set_dumpable_behavior(hidden()).at(Step::SwitchIds)
 }
 
 /// Changing credentials disarms it: armed anew after each change.
 fn die_with_forkserver() -> Result<(), Failure> {
     set_parent_process_death_signal(Some(Signal::KILL)).at(Step::ParentDeathSignal)
+}
+
+/// Nobody of the sandbox looks into its first process.
+fn hidden() -> DumpableBehavior {
+    if leave_out::is(Part::InitDumpable) { DumpableBehavior::Dumpable } else { DumpableBehavior::NotDumpable }
 }
 
 /// Two directories of the `/proc` that was: the sandbox's own will be read-only and show processes only.
@@ -97,11 +116,11 @@ struct OldProc {
 }
 
 impl OldProc {
-    fn open() -> Result<OldProc, Failure> {
+    fn at(proc: &str) -> Result<OldProc, Failure> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(OldProc {
-            own: open("/proc/self", flags, Mode::empty()).at(Step::LockMounts)?,
-            limits: open("/proc/sys/user", flags, Mode::empty()).at(Step::NamespaceLimits)?,
+            own: open(&*format!("{proc}/self"), flags, Mode::empty()).at(Step::LockMounts)?,
+            limits: open(&*format!("{proc}/sys/user"), flags, Mode::empty()).at(Step::NamespaceLimits)?,
         })
     }
 }
@@ -139,15 +158,19 @@ fn attach_workspace(workspace: &OwnedFd) -> Result<(), Failure> {
 
 /// Shows this pid namespace only, and of it only what one may look into. Read-only by the mount itself.
 fn attach_proc() -> Result<(), Failure> {
-    let options = [("subset", "pid"), ("hidepid", "invisible")];
-    let proc = mounts::create("proc", &options, PROC).at(Step::MountProc)?;
+    let options = [("subset", "pid", Part::ProcSubset), ("hidepid", "invisible", Part::ProcHidepid)];
+    let options: Vec<_> = options.into_iter().filter(|one| !leave_out::is(one.2)).map(|one| (one.0, one.1)).collect();
+    let attributes = if leave_out::is(Part::ProcReadonly) { WRITABLE } else { PROC };
+    let proc = mounts::create("proc", &options, attributes).at(Step::MountProc)?;
     mounts::attach(&proc, CWD, "proc").at(Step::MountProc)
 }
 
 fn pivot() -> Result<(), Failure> {
     pivot_root(".", ".").at(Step::PivotRoot)?;
     // Both roots are stacked at "." now; the old one is on top.
-    unmount(".", UnmountFlags::DETACH).at(Step::DetachOldRoot)?;
+    if !leave_out::is(Part::OldRoot) {
+        unmount(".", UnmountFlags::DETACH).at(Step::DetachOldRoot)?;
+    }
     chdir("/").at(Step::CheckRoot)?;
     match getcwd(Vec::new()) {
         Ok(path) if path.as_bytes() == b"/" => Ok(()),
@@ -167,7 +190,7 @@ fn lock_mounts(proc: &OldProc) -> Result<(), Failure> {
         write_at(&proc.own, file, text)
             .map_err(|errno| Failure::new(Step::LockMounts, errno.raw_os_error()).about(file))?;
     }
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::LockMounts)?;
+    set_dumpable_behavior(hidden()).at(Step::LockMounts)?;
     die_with_forkserver()
 }
 

@@ -5,6 +5,7 @@
 
 use crate::step::{At, Failure, Step};
 use forkserver::wire::HostPlan;
+use leave_out::Part;
 use rustix::process::{getegid, geteuid};
 use rustix::thread::{CapabilitySet, UnshareFlags, capabilities, unshare_unsafe};
 use std::fs;
@@ -88,7 +89,7 @@ impl Supply {
     pub fn of_slot(&self, slot: u32) -> Option<Ids> {
         match *self {
             Supply::Block { first, count } => (slot < count).then(|| {
-                let id = first + slot;
+                let id = if leave_out::is(Part::UidPerSlot) { first } else { first + slot };
                 Ids { uid: id, gid: id, host_uid: id, host_gid: id, own: true }
             }),
             Supply::Shared { ids, slots } => (slot < slots).then_some(ids),

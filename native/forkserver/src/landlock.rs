@@ -8,6 +8,7 @@ use ::landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope, make_bitflags,
 };
+use leave_out::Part;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, mknodat, unlinkat};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -41,6 +42,9 @@ pub fn prove(dir: &str) -> Result<(), Failure> {
 /// may be made there that others could be spoken to by.
 pub fn restrict(deny_tcp: bool, host_paths: &[String]) -> Result<u32, Failure> {
     let number = landlock_abi().at(Step::Landlock)?;
+    if leave_out::is(Part::LandlockWhole) {
+        return Ok(number);
+    }
     let abi = ABI::from(i32::try_from(number).unwrap_or(i32::MAX));
     let refused = |reason: String| Failure::new(Step::Landlock, libc::EINVAL).about(reason);
     match enforce(abi, deny_tcp, host_paths) {
@@ -52,19 +56,28 @@ pub fn restrict(deny_tcp: bool, host_paths: &[String]) -> Result<u32, Failure> {
 
 fn enforce(abi: ABI, deny_tcp: bool, host_paths: &[String]) -> Result<RulesetStatus, Refusal> {
     let mut ruleset = refuse_all(abi, deny_tcp)?;
-    ruleset = rule(ruleset, ROOT, make_bitflags!(AccessFs::{ReadFile | ReadDir | Execute}))?;
+    let all = AccessFs::from_all(abi);
+    let look = make_bitflags!(AccessFs::{ReadFile | ReadDir | Execute});
+    ruleset = rule(ruleset, ROOT, if leave_out::is(Part::LandlockWrite) { all } else { look })?;
     // Device nodes have no business there, and there are no devices to send an ioctl to.
-    let write = AccessFs::from_all(abi) & !make_bitflags!(AccessFs::{MakeChar | MakeBlock | IoctlDev});
+    let write = all & !make_bitflags!(AccessFs::{MakeChar | MakeBlock | IoctlDev});
+    let write = if leave_out::is(Part::LandlockDeviceNodes) { all } else { write };
     for path in WRITABLE {
         ruleset = rule(ruleset, path, write)?;
     }
     for path in host_paths {
-        let all = write & !make_bitflags!(AccessFs::{MakeSock | MakeFifo});
-        let access = if std::fs::metadata(path)?.is_dir() { all } else { all & AccessFs::from_file(abi) };
+        let tree = if leave_out::is(Part::LandlockDoors) {
+            write
+        } else {
+            write & !make_bitflags!(AccessFs::{MakeSock | MakeFifo})
+        };
+        let access = if std::fs::metadata(path)?.is_dir() { tree } else { tree & AccessFs::from_file(abi) };
         ruleset = rule(ruleset, path, access)?;
     }
     for path in DEVICES {
-        ruleset = rule(ruleset, path, make_bitflags!(AccessFs::{ReadFile | WriteFile}))?;
+        let device = make_bitflags!(AccessFs::{ReadFile | WriteFile});
+        let device = if leave_out::is(Part::LandlockDeviceIoctl) { all & AccessFs::from_file(abi) } else { device };
+        ruleset = rule(ruleset, path, device)?;
     }
     Ok(ruleset.restrict_self()?.ruleset)
 }
@@ -73,8 +86,14 @@ fn enforce(abi: ABI, deny_tcp: bool, host_paths: &[String]) -> Result<RulesetSta
 fn refuse_all(abi: ABI, deny_tcp: bool) -> Result<RulesetCreated, Refusal> {
     let mut ruleset =
         Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(abi))?;
-    let (network, scopes) = (AccessNet::from_all(abi), Scope::from_all(abi));
-    if deny_tcp && !network.is_empty() {
+    let (network, mut scopes) = (AccessNet::from_all(abi), Scope::from_all(abi));
+    if leave_out::is(Part::LandlockSignals) {
+        scopes.remove(Scope::Signal);
+    }
+    if leave_out::is(Part::LandlockAbstractSockets) {
+        scopes.remove(Scope::AbstractUnixSocket);
+    }
+    if deny_tcp && !network.is_empty() && !leave_out::is(Part::LandlockTcp) {
         ruleset = ruleset.handle_access(network)?;
     }
     if !scopes.is_empty() {
@@ -88,25 +107,4 @@ fn rule(ruleset: RulesetCreated, path: &str, access: BitFlags<AccessFs>) -> Resu
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn restrict_making_devices() -> Result<RulesetStatus, Refusal> {
-        let ruleset = Ruleset::default().handle_access(AccessFs::MakeChar)?.create()?;
-        Ok(ruleset.set_compatibility(CompatLevel::HardRequirement).restrict_self()?.ruleset)
-    }
-
-    #[test]
-    fn a_ruleset_is_noticed_by_use_and_so_is_its_absence() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().to_str().expect("UTF-8").to_owned();
-        assert_eq!(prove(&path).map_err(|failure| failure.errno), Err(libc::EPROTO), "without a ruleset");
-        assert_eq!(dir.path().read_dir().expect("listed").count(), 0);
-        // A ruleset holds the thread that put it on.
-        let restricted = std::thread::spawn(move || {
-            restrict_making_devices().expect("restricted");
-            prove(&path)
-        });
-        assert_eq!(restricted.join().expect("joined"), Ok(()));
-    }
-}
+mod tests;

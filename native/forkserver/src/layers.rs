@@ -6,7 +6,7 @@
 use crate::host::Host;
 use crate::ids::Ids;
 use crate::leaf::Leaf;
-use crate::namespaces::KINDS;
+use crate::namespaces::{self, KINDS};
 use crate::provision::Parts;
 use crate::readback::unless_gone;
 use crate::rlimits;
@@ -112,7 +112,8 @@ fn is_ending(process: Pid) -> Result<bool, Failure> {
 /// A process that has ended has none any more.
 fn check_namespaces(process: Pid, host: &Host) -> Result<(), Failure> {
     let apart = unless_gone(host.namespaces.apart(process.as_raw_nonzero().get())).at(Step::CheckNamespaces)?;
-    let shared = apart.and_then(|apart| KINDS.iter().find(|(kind, _)| !apart.contains(kind)));
+    let is_shared = |apart: &[&str], kind| !apart.contains(&kind) && !namespaces::is_left_out(kind);
+    let shared = apart.and_then(|apart| KINDS.iter().find(|(kind, _)| is_shared(&apart, kind)));
     shared.map_or(Ok(()), |(kind, _)| Err(differs(Step::CheckNamespaces, *kind)))
 }
 

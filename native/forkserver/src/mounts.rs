@@ -1,5 +1,6 @@
 //! The mount calls by descriptor, as this program uses them.
 
+use crate::sys::attributes_left_out;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -28,6 +29,7 @@ pub fn create(kind: &str, options: &[(&str, &str)], attributes: MountAttrFlags) 
         fsconfig_set_string(&context, *key, *value)?;
     }
     fsconfig_create(&context)?;
+    let attributes = attributes.difference(MountAttrFlags::from_bits_retain(attributes_left_out() as u32));
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 

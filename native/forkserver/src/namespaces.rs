@@ -1,5 +1,6 @@
 //! Which namespaces a process has to itself.
 
+use leave_out::Part;
 use std::fs::metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -14,6 +15,26 @@ pub const KINDS: [(&str, &str); 7] = [
     ("uts", "uts-namespace"),
     ("cgroup", "cgroup-namespace"),
 ];
+
+/// For each kind its flag, and its part in a build for tests.
+const PARTS: [(&str, i32, Part); 7] = [
+    ("user", libc::CLONE_NEWUSER, Part::UserNamespace),
+    ("pid", libc::CLONE_NEWPID, Part::PidNamespace),
+    ("mnt", libc::CLONE_NEWNS, Part::MountNamespace),
+    ("net", libc::CLONE_NEWNET, Part::NetworkNamespace),
+    ("ipc", libc::CLONE_NEWIPC, Part::IpcNamespace),
+    ("uts", libc::CLONE_NEWUTS, Part::UtsNamespace),
+    ("cgroup", libc::CLONE_NEWCGROUP, Part::CgroupNamespace),
+];
+
+/// Flags of the kinds that a build for tests leaves out: none in any other.
+pub fn left_out() -> i32 {
+    PARTS.iter().filter(|(_, _, part)| leave_out::is(*part)).fold(0, |flags, (_, flag, _)| flags | flag)
+}
+
+pub fn is_left_out(kind: &str) -> bool {
+    PARTS.iter().any(|(name, _, part)| *name == kind && leave_out::is(*part))
+}
 
 /// The forkserver's own.
 pub struct Namespaces([u64; KINDS.len()]);

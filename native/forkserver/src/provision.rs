@@ -8,11 +8,13 @@ use crate::idmap;
 use crate::ids::Ids;
 use crate::init::{self, Inherited};
 use crate::leaf::{Alarm, Leaf};
+use crate::namespaces;
 use crate::report::Order;
 use crate::step::{At, Failure, Step};
 use crate::sys::{self, Cloned};
 use crate::workspace::Workspace;
 use forkserver::wire::SandboxPlan;
+use leave_out::Part;
 use rustix::net::SendFlags;
 use rustix::process::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -89,7 +91,9 @@ pub fn provision(
     watch.lap("clone");
     idmap::map(init.pid, ids)?;
     watch.lap("maps");
-    idmap::offer_to_oom_killer(init.pid).at(Step::OomScore)?;
+    if !leave_out::is(Part::OomScore) {
+        idmap::offer_to_oom_killer(init.pid).at(Step::OomScore)?;
+    }
     Ok(init.order(&Order::Enter { loopback: plan.loopback, writable }, &[])?)
 }
 
@@ -106,7 +110,7 @@ fn clone_init(root: &OwnedFd, workspace: &Workspace, leaf: &Leaf) -> Result<Init
     let doors = leaf.doors().at(Step::LeafEnter)?;
     let (ours, theirs) = channel::pair().at(Step::InitChannel)?;
     let mount = workspace.mount.as_ref().ok_or(Failure::new(Step::Request, libc::EALREADY))?;
-    match sys::clone3(NAMESPACES, leaf.birthplace()).at(Step::CloneInit)? {
+    match sys::clone3(NAMESPACES & !namespaces::left_out(), leaf.birthplace()).at(Step::CloneInit)? {
         Cloned::Child => init::live(&Inherited {
             socket: theirs.as_fd(),
             root: root.as_fd(),

@@ -1,5 +1,6 @@
 //! Limits of a single process. Memory, processes and CPU are the cgroup's: `RLIMIT_AS` and `RLIMIT_NPROC` would only say it worse; the latter is used where there is no cgroup for processes.
 
+use leave_out::Part;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
@@ -19,15 +20,15 @@ pub fn limit_tasks(tasks: u64) -> Result<(), Errno> {
 
 pub fn apply(open_files: u64, file_size_bytes: u64) -> Result<(), Errno> {
     let limits = [
-        (Resource::Core, CORE),
-        (Resource::Nofile, open_files),
-        (Resource::Fsize, file_size_bytes),
-        (Resource::Stack, STACK),
-        (Resource::Memlock, 0),
-        (Resource::Msgqueue, 0),
-        (Resource::Sigpending, PENDING_SIGNALS),
+        (Resource::Core, CORE, Part::RlimitCore),
+        (Resource::Nofile, open_files, Part::RlimitNofile),
+        (Resource::Fsize, file_size_bytes, Part::RlimitFsize),
+        (Resource::Stack, STACK, Part::RlimitStack),
+        (Resource::Memlock, 0, Part::RlimitMemlock),
+        (Resource::Msgqueue, 0, Part::RlimitMsgqueue),
+        (Resource::Sigpending, PENDING_SIGNALS, Part::RlimitSigpending),
     ];
-    for (resource, limit) in limits {
+    for (resource, limit, _) in limits.into_iter().filter(|(_, _, part)| !leave_out::is(*part)) {
         setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
     }
     Ok(())

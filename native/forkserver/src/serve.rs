@@ -9,6 +9,7 @@ use crate::sandbox::{Outgoing, Sandbox};
 use crate::step::{At, Failure, Step};
 use crate::sys::landlock_abi;
 use forkserver::wire::{Event, MAX_PACKET, Request, VERSION};
+use leave_out::Part;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
@@ -244,7 +245,8 @@ impl Server {
 
     /// Two sandboxes with one uid could signal each other.
     fn is_free(&self, id: u64, slot: u32) -> bool {
-        !self.sandboxes.contains_key(&id) && self.sandboxes.values().all(|sandbox| sandbox.slot() != slot)
+        let is_apart = |sandbox: &Sandbox| sandbox.slot() != slot || leave_out::is(Part::SlotFree);
+        !self.sandboxes.contains_key(&id) && self.sandboxes.values().all(is_apart)
     }
 
     fn with(&mut self, id: u64, out: &mut Outgoing, act: impl FnOnce(&mut Sandbox, &Host, &mut Outgoing)) {

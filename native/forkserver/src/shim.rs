@@ -9,6 +9,7 @@ use crate::pin::Pin;
 use crate::step::{At, Failure, Step};
 use crate::sys::{self, Cloned};
 use forkserver::wire::{Notice, ShimOrder};
+use leave_out::Part;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType, sockopt::socket_type};
@@ -73,7 +74,8 @@ impl Shim {
         match sys::clone3(libc::CLONE_NEWPID, None).at(Step::PidNamespace)? {
             Cloned::Child => {
                 // The signal is the parent's death, and the parent is another pid namespace: PID 1 or not, it kills.
-                set_parent_process_death_signal(Some(Signal::KILL)).at(Step::PidNamespace)?;
+                let signal = if leave_out::is(Part::ForkserverDeathSignal) { None } else { Some(Signal::KILL) };
+                set_parent_process_death_signal(signal).at(Step::PidNamespace)?;
                 sys::reset_signals();
                 Ok(true)
             }

@@ -6,6 +6,7 @@ use crate::rlimits::CORE;
 use crate::step::{At, Failure, Step};
 use crate::sys::{self, Strings};
 use forkserver::wire::{CONTROL_FD, ORDERS_FD};
+use leave_out::Part;
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fchmod, fcntl_add_seals, fcntl_get_seals, memfd_create, open};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
@@ -51,11 +52,15 @@ pub fn orders_socket() -> Option<OwnedFd> {
 
 /// Runs on from a sealed copy in memory, so that nothing that ever reaches `/proc/PID/exe` of this program can alter the host's file.
 pub fn run_from_sealed_copy() -> Result<(), Failure> {
+    if leave_out::is(Part::SealedCopy) {
+        return Ok(());
+    }
     let own = open("/proc/self/exe", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at(Step::SealedCopy)?;
     if fcntl_get_seals(&own).is_ok_and(|seals| seals.contains(SEALS)) {
         // Once it runs nobody is to execute it again: a sandbox that names its init's `/proc/self/exe` as its program gets EACCES,
         // even where it has our own id.
-        return fchmod(&own, Mode::empty()).at(Step::SealedCopy);
+        let closed = if leave_out::is(Part::SealedCopyMode) { Mode::RUSR | Mode::XUSR } else { Mode::empty() };
+        return fchmod(&own, closed).at(Step::SealedCopy);
     }
     let copy = executable_memfd().at(Step::SealedCopy)?;
     let mut writer = std::fs::File::from(copy);
@@ -64,7 +69,8 @@ pub fn run_from_sealed_copy() -> Result<(), Failure> {
     fchmod(&copy, Mode::RUSR | Mode::XUSR).at(Step::SealedCopy)?;
     fcntl_add_seals(&copy, SEALS).at(Step::SealedCopy)?;
     let name = Strings::new(vec![c"bullpen-forkserver".to_owned()]);
-    Err(Failure::new(Step::SealedCopy, sys::execute_file(&copy, &name, &Strings::new(Vec::new())).raw_os_error()))
+    let environment = Strings::new(leave_out::environment());
+    Err(Failure::new(Step::SealedCopy, sys::execute_file(&copy, &name, &environment).raw_os_error()))
 }
 
 fn executable_memfd() -> Result<OwnedFd, Errno> {
@@ -83,13 +89,17 @@ pub fn settle(sockets: &[&OwnedFd]) -> Result<(), Failure> {
         fcntl_setfd(socket, FdFlags::CLOEXEC).at(Step::ControlSocket)?;
     }
     sys::reset_signals();
-    umask(Mode::from_raw_mode(0o022));
+    if !leave_out::is(Part::Umask) {
+        umask(Mode::from_raw_mode(0o022));
+    }
     // A dropped slot uid with root's group 0 could read the host's 0640 root:root files.
-    if ids::may_drop_groups()? {
+    if ids::may_drop_groups()? && !leave_out::is(Part::Groups) {
         set_thread_groups(&[]).at(Step::ClearGroups)?;
     }
     let none = Rlimit { current: Some(CORE), maximum: Some(CORE) };
-    setrlimit(Resource::Core, none).at(Step::OwnCapabilities)?;
+    if !leave_out::is(Part::RlimitCore) {
+        setrlimit(Resource::Core, none).at(Step::OwnCapabilities)?;
+    }
     set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::OwnCapabilities)
 }
 

@@ -1,6 +1,7 @@
 //! System calls that no crate of ours offers, one function each.
 
 use forkserver::wire::ExitStatus;
+use leave_out::Part;
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::ffi::{CStr, c_char, c_int, c_long};
@@ -48,6 +49,7 @@ pub fn clone3(namespaces: c_int, cgroup: Option<BorrowedFd<'_>>) -> Result<Clone
 
 /// Sets and clears attributes (`MOUNT_ATTR_*`) of a mount, or of the whole tree below it.
 pub fn mount_setattr(mount: impl AsFd, set: u64, clear: u64, recursive: bool) -> Result<(), Errno> {
+    let set = set & !attributes_left_out();
     let attr = libc::mount_attr { attr_set: set, attr_clr: clear, propagation: 0, userns_fd: 0 };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     let fd = mount.as_fd().as_raw_fd();
@@ -57,6 +59,17 @@ pub fn mount_setattr(mount: impl AsFd, set: u64, clear: u64, recursive: bool) ->
         libc::syscall(libc::SYS_mount_setattr, fd, empty, flags, &raw const attr, size_of::<libc::mount_attr>())
     })
     .map(drop)
+}
+
+/// Attributes that a build for tests never sets: none in any other.
+pub fn attributes_left_out() -> u64 {
+    let parts = [
+        (Part::MountReadonly, libc::MOUNT_ATTR_RDONLY),
+        (Part::MountNosuid, libc::MOUNT_ATTR_NOSUID),
+        (Part::MountNodev, libc::MOUNT_ATTR_NODEV),
+        (Part::MountNoexec, libc::MOUNT_ATTR_NOEXEC),
+    ];
+    parts.iter().filter(|(part, _)| leave_out::is(*part)).fold(0, |all, (_, attribute)| all | attribute)
 }
 
 /// Sets attributes of a mount that was never attached, and shows its owners as `namespace` maps them.

@@ -5,6 +5,7 @@
 use crate::ids::Ids;
 use crate::mounts::{self, WRITABLE};
 use crate::step::{At, Failure, Step};
+use leave_out::Part;
 use rustix::fs::{Mode, fstatfs, mkdirat};
 use rustix::mount::{FsPickFlags, fsconfig_reconfigure, fsconfig_set_string, fspick};
 use std::os::fd::{AsFd, OwnedFd};
@@ -43,6 +44,8 @@ impl Workspace {
 
     /// Sets the job's limits and reads them back; says what was read.
     pub fn limit(&self, bytes: u64, inodes: u64) -> Result<String, Failure> {
+        let bytes = if leave_out::is(Part::WorkspaceSize) { 1 << 36 } else { bytes };
+        let inodes = if leave_out::is(Part::WorkspaceInodes) { 1 << 20 } else { inodes };
         let context = fspick(&self.root, "", FsPickFlags::FSPICK_EMPTY_PATH | FsPickFlags::FSPICK_CLOEXEC)
             .at(Step::WorkspaceLimit)?;
         fsconfig_set_string(&context, "size", bytes.to_string()).at(Step::WorkspaceLimit)?;

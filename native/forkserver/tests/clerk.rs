@@ -54,6 +54,11 @@ fn a_clerk_is_its_slots_user_and_has_no_more_than_it_needs() {
         assert_eq!(status(set), "0000000000000000", "{set}");
     }
     assert_eq!((&*status("NoNewPrivs"), &*status("Seccomp"), &*status("Threads")), ("1", "2", "1"));
+    let limits = fs::read_to_string(format!("/proc/{clerk}/limits")).expect("limits");
+    let limit =
+        |name: &str| limits.lines().find_map(|line| line.strip_prefix(name)).expect(name).split_whitespace().next();
+    let held = ["Max cpu time", "Max address space", "Max open files"].map(limit);
+    assert_eq!(held, [Some("30"), Some("536870912"), Some("96")]);
     // It opens `work` at once, and then waits for its order.
     let all = ["/dev/null", "/dev/null", "/dev/null", "socket", "/", "/work"];
     eventually(Duration::from_secs(10), "these files, and no others", || {

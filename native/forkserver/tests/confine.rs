@@ -42,6 +42,7 @@ fn posture_is_as_promised() {
         assert_eq!(options.contains("rw"), ["/work", "/tmp", "/dev/shm"].contains(&place), "{mount}");
         let is_device = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"].contains(&place);
         assert_eq!(options.contains("nodev"), !is_device, "{mount}");
+        assert_eq!(options.contains("noexec"), is_device || place == "/proc", "{mount}");
     }
 }
 

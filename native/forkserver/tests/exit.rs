@@ -28,6 +28,15 @@ fn a_program_runs_and_its_output_comes_out() {
 }
 
 #[test]
+fn a_program_that_the_hosts_etc_leads_to_runs() {
+    let mut server = Forkserver::start();
+    // Debian's `awk` is a link to `/etc/alternatives`.
+    let ran = server.run(&["awk", "BEGIN { print 6 * 7 }"]);
+    ran.exited(0);
+    assert_eq!(ran.stdout, "42\n");
+}
+
+#[test]
 fn exit_codes_are_the_programs_own() {
     let mut server = Forkserver::start();
     for code in [0, 1, 42, 126, 127, 255] {

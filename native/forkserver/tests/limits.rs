@@ -126,8 +126,9 @@ fn reading_a_file_that_is_larger_than_the_memory_is_harmless() {
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("advice");
     let bind = BindPlan { source: data.path().to_str().expect("UTF-8").to_owned(), target: "/data".into() };
     let mut server = Forkserver::start_planned(|plan| plan.roots[0].binds.push(bind));
-    let ran =
-        server.claimed_with(ClaimLimits { memory_bytes: 32 * MIB, ..limits() }).run_last(shell("wc -c < /data/big"));
+    let ran = server
+        .claimed_with(ClaimLimits { memory_bytes: 32 * MIB, ..limits() })
+        .run_last(shell("cat /data/big | wc -c"));
     assert_eq!((ran.exited(0).oom_kills, &*ran.stdout), (0, "67108864\n"));
 }
 

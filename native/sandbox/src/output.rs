@@ -1,5 +1,6 @@
 //! The program's pipes: stdin fed from memory, stdout and stderr drained live as bounded bytes and never interpreted.
 
+use leave_out::Part;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -173,7 +174,8 @@ impl Drain {
     }
 
     fn take(&mut self, bytes: &[u8]) {
-        let room = self.terms.limit - self.kept.bytes.len() as u64;
+        let kept = if leave_out::is(Part::OutputKept) { 0 } else { self.kept.bytes.len() as u64 };
+        let room = self.terms.limit - kept;
         let keep = &bytes[..bytes.len().min(room as usize)];
         if !keep.is_empty() {
             self.terms.live.push(self.terms.phase, self.stream, self.kept.total, keep);
@@ -182,7 +184,7 @@ impl Drain {
         self.kept.total += bytes.len() as u64;
         if self.kept.total > self.terms.limit && !self.overflowed {
             self.overflowed = true;
-            if self.terms.overflow == Overflow::Kill {
+            if self.terms.overflow == Overflow::Kill && !leave_out::is(Part::OutputCap) {
                 self.stopper.stop(Cause::Output);
             }
         }

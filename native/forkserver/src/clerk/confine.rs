@@ -8,6 +8,7 @@ use ::landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr,
     RulesetStatus, Scope, make_bitflags,
 };
+use leave_out::Part;
 use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Gid, Resource, Rlimit, Signal, Uid, set_dumpable_behavior, set_parent_process_death_signal,
@@ -27,9 +28,14 @@ const OPEN_FILES: u64 = 96;
 pub fn confine(workspace: BorrowedFd<'_>, ids: Ids) -> Result<(), Failure> {
     let named = |what: &'static str| move |failure: Failure| failure.about(what);
     become_slot(ids).at(Step::Clerk).map_err(named("become the slot"))?;
-    limit().at(Step::Clerk).map_err(named("limit"))?;
+    if !leave_out::is(Part::ClerkLimits) {
+        limit().at(Step::Clerk).map_err(named("limit"))?;
+    }
     set_no_new_privs(true).at(Step::Clerk).map_err(named("give up privileges"))?;
     restrict_to(workspace)?;
+    if leave_out::is(Part::ClerkSeccomp) {
+        return Ok(());
+    }
     let filter = filter(libc::SECCOMP_RET_KILL_PROCESS);
     sys::install_seccomp(&filter).at(Step::Clerk).map_err(named("filter system calls"))
 }
@@ -40,8 +46,10 @@ fn become_slot(ids: Ids) -> rustix::io::Result<()> {
     // Without it the change of uid would take what is needed to empty the bounding set.
     capabilities::lock()?;
     let (uid, gid) = (Uid::from_raw(ids.uid), Gid::from_raw(ids.gid));
-    set_thread_res_gid(gid, gid, gid)?;
-    set_thread_res_uid(uid, uid, uid)?;
+    if !leave_out::is(Part::ClerkIds) {
+        set_thread_res_gid(gid, gid, gid)?;
+        set_thread_res_uid(uid, uid, uid)?;
+    }
     capabilities::drop_all()?;
     // Both are undone by a change of ids.
     set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -57,6 +65,9 @@ fn limit() -> rustix::io::Result<()> {
 
 /// No file but those of the box can be opened or made, and no process be signalled.
 fn restrict_to(workspace: BorrowedFd<'_>) -> Result<(), Failure> {
+    if leave_out::is(Part::ClerkLandlock) {
+        return Ok(());
+    }
     let number = sys::landlock_abi().at(Step::Clerk)?;
     let abi = ABI::from(i32::try_from(number).unwrap_or(i32::MAX));
     let refused = |reason: String| Failure::new(Step::Clerk, libc::EINVAL).about(format!("Landlock: {reason}"));

@@ -14,6 +14,7 @@ use crate::sys::{mount_as, mount_setattr};
 use crate::tree::Tree;
 use forkserver::kernel::mountinfo::below;
 use forkserver::wire::PathAccess;
+use leave_out::Part;
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
@@ -88,6 +89,9 @@ impl<'a> Assembly<'a> {
     }
 
     fn put(&mut self, one: &Planned, carries: bool) -> Result<(), Failure> {
+        if one.access == PathAccess::Denied && leave_out::is(Part::HostPathCover) {
+            return Ok(());
+        }
         let source = self.found.source(one)?;
         let place = self.place(one, &source)?;
         let mount = match one.access {
@@ -111,7 +115,8 @@ impl<'a> Assembly<'a> {
     /// A copy of the mount that `source` is in, from there on, with the attributes of its access. Its owner's files are the job's.
     fn share(&self, one: &Planned, source: &OwnedFd, access: PathAccess) -> Result<OwnedFd, Failure> {
         let mount = mounts::clone_node(source).at(Step::HostPath)?;
-        let attributes = if access == PathAccess::Readwrite { WRITABLE } else { READ_ONLY };
+        let is_writable = access == PathAccess::Readwrite || leave_out::is(Part::HostPathReadonly);
+        let attributes = if is_writable { WRITABLE } else { READ_ONLY };
         let attributes = u64::from(attributes.bits());
         match self.found.namespace(one) {
             Some(owner) => mount_as(&mount, attributes, owner).at(Step::HostPathOwner)?,

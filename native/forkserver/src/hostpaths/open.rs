@@ -5,6 +5,7 @@ use crate::step::{At, Failure, Step};
 use crate::tree::is_normal;
 use forkserver::kernel::mountinfo::{MountEntry, below, join};
 use forkserver::wire::{HostRoot, PathAccess, PathPlan, PathRule};
+use leave_out::Part;
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, StatxFlags, fstat, openat, openat2, statat, statx,
 };
@@ -76,6 +77,7 @@ impl Root {
         let is_directory = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => true,
             FileType::RegularFile => false,
+            _ if leave_out::is(Part::HostPathKinds) => false,
             _ => return Err(Unopened::Refused(PathRule::FileType)),
         };
         if is_denied && is_directory {
@@ -102,6 +104,7 @@ const READ: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOL
 pub fn open_below(dir: impl AsFd, way: &str) -> Result<OwnedFd, Errno> {
     let resolve =
         ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+    let resolve = if leave_out::is(Part::HostPathLinks) { ResolveFlags::empty() } else { resolve };
     openat2(dir, if way.is_empty() { "." } else { way }, PATH, Mode::empty(), resolve)
 }
 
@@ -138,7 +141,9 @@ fn search_links(dir: &OwnedFd, device: u64, depth: usize, left: &mut usize) -> R
                 let depth = depth.checked_sub(1).ok_or(Unopened::Refused(PathRule::TooLarge))?;
                 search_links(&openat(dir, name, READ, Mode::empty()).at(Step::HostPath)?, device, depth, left)?;
             }
-            _ if stat.st_nlink > 1 => return Err(Unopened::Refused(PathRule::HardLink)),
+            _ if stat.st_nlink > 1 && !leave_out::is(Part::HostPathHardLinks) => {
+                return Err(Unopened::Refused(PathRule::HardLink));
+            }
             _ => {}
         }
     }

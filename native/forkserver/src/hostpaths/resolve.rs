@@ -10,6 +10,7 @@
 
 use forkserver::kernel::mountinfo::{below, join};
 use forkserver::wire::{PathAccess, PathRule};
+use leave_out::Part;
 use std::collections::BTreeMap;
 
 /// Most mounts that one sandbox gets for its paths.
@@ -60,13 +61,17 @@ pub struct Refusal {
 
 /// Plans the mounts, parents first. `mount_points` are the host's.
 pub fn resolve(mut entries: Vec<Entry>, mount_points: &[String]) -> Result<(Vec<Entry>, Vec<Planned>), Refusal> {
-    tighten(&mut entries);
+    if !leave_out::is(Part::HostPathStrictest) {
+        tighten(&mut entries);
+    }
     for entry in &entries {
         check_links(entry, &entries)?;
         check_mounts_below(entry, &entries, mount_points)?;
     }
     let mut plan = own_places(&entries);
-    add_other_ways(&entries, &mut plan);
+    if !leave_out::is(Part::HostPathAliases) {
+        add_other_ways(&entries, &mut plan);
+    }
     let planned = settle(&plan);
     match (planned.len() > MAX_MOUNTS, entries.first()) {
         (true, Some(entry)) => Err(Refusal { index: entry.index, rule: PathRule::TooLarge }),
@@ -86,7 +91,11 @@ fn tighten(entries: &mut [Entry]) {
 /// A file that has more than one name can be reached by another one, which nothing here knows.
 fn check_links(entry: &Entry, entries: &[Entry]) -> Result<(), Refusal> {
     let looser = |other: &Entry| other.access < entry.access && other.object.0 == entry.object.0 && other.is_directory;
-    match !entry.is_directory && entry.links > 1 && entries.iter().any(looser) {
+    match !entry.is_directory
+        && entry.links > 1
+        && entries.iter().any(looser)
+        && !leave_out::is(Part::HostPathHardLinks)
+    {
         true => Err(Refusal { index: entry.index, rule: PathRule::HardLink }),
         false => Ok(()),
     }
@@ -98,7 +107,10 @@ fn check_mounts_below(entry: &Entry, entries: &[Entry], mount_points: &[String])
     let has_word =
         |point: &str| entries.iter().any(|other| is_in(&other.place) && below(point, &other.place).is_some());
     let forgotten = |point: &String| is_in(point) && !has_word(point);
-    match entry.access != PathAccess::Denied && mount_points.iter().any(forgotten) {
+    match entry.access != PathAccess::Denied
+        && mount_points.iter().any(forgotten)
+        && !leave_out::is(Part::HostPathMountsBelow)
+    {
         true => Err(Refusal { index: entry.index, rule: PathRule::MountBelow }),
         false => Ok(()),
     }
@@ -152,7 +164,7 @@ fn settle(plan: &Plan) -> Vec<Planned> {
             if is_hidden || wish.is_other_way && around.access >= wish.access {
                 continue;
             }
-            if around.access == PathAccess::Readwrite {
+            if around.access == PathAccess::Readwrite && !leave_out::is(Part::HostPathPins) {
                 pins.extend(pins_between(around, place));
             }
         }

@@ -9,6 +9,7 @@ use super::v1::{V1Cpu, V1Memory, V1Tasks};
 use super::v2::{V2Cpu, V2Memory, V2Tasks};
 use crate::step::{At, Failure, Step};
 use forkserver::wire::{CgroupHierarchy, CgroupVersion, HostPlan, Substitute};
+use leave_out::Part;
 use rustix::io::Errno;
 use std::rc::Rc;
 
@@ -54,10 +55,11 @@ impl Hierarchies {
 
     /// Makes the leaf `serial`. It must be new: a cgroup that was once killed may kill whatever enters it later.
     pub fn make_leaf(&self, serial: u64) -> Result<Leaf, Failure> {
-        let name = serial.to_string();
+        let reused = leave_out::is(Part::TrapLeafReused);
+        let name = if reused { "0".to_owned() } else { serial.to_string() };
         let mut directories = Vec::new();
         for place in &self.places {
-            match place.instance.make(&name, false) {
+            match place.instance.make(&name, reused) {
                 Ok(directory) => directories.push(Rc::new(directory)),
                 Err(errno) => {
                     // What was made so far is empty: nobody has entered it.

@@ -3,6 +3,7 @@
 use super::accounts::{Alarm, Cpu, Memory, Tasks};
 use super::directory::Directory;
 use super::{CPU_PERIOD_US, quota_us, whole_pages};
+use leave_out::Part;
 use rustix::event::{EventfdFlags, PollFlags, eventfd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -23,11 +24,16 @@ impl Memory for V1Memory {
     fn limit(&self, bytes: u64) -> Result<(), Errno> {
         let bytes = whole_pages(bytes).to_string();
         self.0.set("memory.limit_in_bytes", &bytes)?;
-        self.0.set("memory.memsw.limit_in_bytes", &bytes)?;
+        if !leave_out::is(Part::SwapLimit) {
+            self.0.set("memory.memsw.limit_in_bytes", &bytes)?;
+        }
         self.0.set("memory.swappiness", "0")
     }
 
     fn kills(&self) -> Result<u64, Errno> {
+        if leave_out::is(Part::TrapOomByFailures) {
+            return self.0.number("memory.failcnt");
+        }
         self.0.field("memory.oom_control", "oom_kill")
     }
 

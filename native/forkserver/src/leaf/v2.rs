@@ -4,6 +4,7 @@ use super::accounts::{Alarm, Cpu, Memory, Tasks};
 use super::directory::Directory;
 use super::{CPU_PERIOD_US, quota_us, whole_pages};
 use forkserver::kernel;
+use leave_out::Part;
 use rustix::event::PollFlags;
 use rustix::fs::OFlags;
 use rustix::io::{Errno, pread, write};
@@ -41,7 +42,9 @@ impl Memory for V2Memory {
     }
 
     fn limit(&self, bytes: u64) -> Result<(), Errno> {
-        self.forbid_swap()?;
+        if !leave_out::is(Part::SwapLimit) {
+            self.forbid_swap()?;
+        }
         self.directory.set("memory.oom.group", "1")?;
         self.directory.set("memory.max", &whole_pages(bytes).to_string())
     }

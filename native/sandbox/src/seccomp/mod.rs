@@ -19,6 +19,8 @@ mod assemble;
 mod compatible;
 mod compile;
 mod dangerous;
+#[cfg(feature = "leave-out")]
+mod leave_out;
 mod numbers;
 mod strict;
 mod table;

@@ -102,7 +102,8 @@ fn posix_spawn(path: &CString, control: &OwnedFd, orders: &OwnedFd) -> io::Resul
     let actions = FileActions::new(control, orders)?;
     let attributes = Attributes::new()?;
     let argv = [path.as_ptr().cast_mut(), ptr::null_mut()];
-    let envp = [ptr::null_mut()];
+    let environment = leave_out::environment();
+    let envp: Vec<_> = environment.iter().map(|one| one.as_ptr().cast_mut()).chain([ptr::null_mut()]).collect();
     let mut pid = 0;
     // SAFETY: all pointers are to live, initialised objects; both arrays end with a null pointer.
     check(unsafe {
