@@ -11,9 +11,8 @@ readonly RUST_AT_LEAST=88 # of 1.x, as in native/Cargo.toml
 readonly PACKAGES=(
   'redis-server|/usr/bin/redis-server|the private Redis of the quickstart and the tests'
   'gcc|/usr/bin/gcc|the C runtime, and the linker for the native parts'
-  'g++|/usr/bin/g++|libFuzzer, which the fuzz targets are built with'
+  'g++|/usr/bin/g++|jobs of the suite runtimes, and libFuzzer in the fuzz targets'
   'libc6-dev|/usr/include/stdlib.h|headers and static libc for the forkserver'
-  'g++|/usr/bin/g++|a compiler that jobs of the suite runtimes use'
   'git|/usr/bin/git|a program that jobs of the suite runtimes use'
   'python3|/usr/bin/python3|the Python runtime'
   'python3-pandas|/usr/lib/python3/dist-packages/pandas/__init__.py|what Python jobs of the suite runtimes import, with numpy'

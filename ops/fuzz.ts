@@ -55,7 +55,7 @@ interface Run {
 /** Fuzzes each target for so many seconds, two at a time; a target that finds something is a failure. */
 export async function fuzz(o: { seconds: number; only?: string | undefined }): Promise<Tally> {
   const targets = o.only === undefined ? Object.keys(SEEDS) : [o.only];
-  const program = build();
+  const program = buildFuzzers();
   const runs = await inPairs(targets, (target) => runTarget(program, target, o.seconds));
   const tally: Tally = { passed: 0, failures: [], skipped: [] };
   for (const run of runs) {
@@ -71,7 +71,8 @@ export async function fuzz(o: { seconds: number; only?: string | undefined }): P
   return tally;
 }
 
-function build(): string {
+/** Builds the fuzz program if it is out of date, and says where it lies. */
+export function buildFuzzers(): string {
   const triple = /^host: (.+)$/m.exec(spawnSync('rustc', ['-vV'], { encoding: 'utf8' }).stdout)?.[1] ?? '';
   const place = ['--manifest-path', 'native/Cargo.toml', '--target', triple, '--target-dir', join(TARGETS, 'fuzz')];
   const args = ['build', '--profile', 'fuzz', '--locked', '-p', 'fuzz', ...place];

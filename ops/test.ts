@@ -1,7 +1,8 @@
 // Runs the suites, holds each to its budget, and says at the end what came of them.
 
 import { readFileSync } from 'node:fs';
-import { build } from './mutants/build.ts';
+import { buildFuzzers } from './fuzz.ts';
+import { build as buildMutants } from './mutants/build.ts';
 import { ON_REQUEST, SUITES, type SuiteName } from './suites.ts';
 import type { Tally } from './tally.ts';
 
@@ -16,8 +17,7 @@ interface Report extends Tally {
 }
 
 const suites = chosenSuites(process.argv.slice(2));
-const buildMinutes =
-  Number(process.env.BULLPEN_TEST_BUILD_SECONDS ?? 0) / 60 + (suites.includes('mutants') ? buildMutants() : 0);
+const buildMinutes = Number(process.env.BULLPEN_TEST_BUILD_SECONDS ?? 0) / 60 + buildFor(suites);
 const reports: Report[] = [];
 for (const suite of suites) reports.push(await runSuite(suite));
 printReports(reports);
@@ -46,10 +46,16 @@ async function runSuite(suite: SuiteName): Promise<Report> {
   return { ...tally, suite, minutes, failures };
 }
 
-/** What the suite of mutants runs on; in minutes. */
-function buildMutants(): number {
+/** Builds what some suites run on besides the product: one that does not build fails its suite too. In minutes. */
+function buildFor(chosen: SuiteName[]): number {
   const started = performance.now();
-  build();
+  for (const [suite, build] of [['mutants', buildMutants] as const, ['fuzz', buildFuzzers] as const]) {
+    try {
+      if (chosen.includes(suite)) build();
+    } catch (error) {
+      console.error(error instanceof Error ? error.message : error);
+    }
+  }
   return (performance.now() - started) / 60_000;
 }
 

@@ -45,6 +45,7 @@ function cargo(command: string, ...more: string[]): Artifact[] {
   const words = [
     command,
     '--workspace',
+    '--exclude=fuzz',
     '--locked',
     '--features',
     FEATURES,
