@@ -9,7 +9,7 @@ import { parseText, readText } from './json-text.ts';
 import { checkPolicy } from './policy-rules.ts';
 import { checkJob, checkResultContents, checkWorkerConfig } from './rules.ts';
 import { type DocumentKind, issuesOf, schemaCheck } from './schema-check.ts';
-import type { AuditRecord, Explanation, Job, Policy, Result, WorkerConfig, WorkerOffer } from './types.ts';
+import type { AuditRecord, CheckReport, Explanation, Job, Policy, Result, WorkerConfig, WorkerOffer } from './types.ts';
 
 export type { Issue, Parsed } from './issue.ts';
 export { INPUT_MAX_BYTES } from './rules.ts';
@@ -68,6 +68,11 @@ export function readResult(document: Uint8Array | string): Parsed<Result> {
 /** Checks an explanation of a job as it must be written: closed. */
 export function checkExplanation(document: Uint8Array | string): Parsed<Explanation> {
   return parse<Explanation>(document, JOB_MAX_BYTES, (value) => check('explanation', value, () => []));
+}
+
+/** Checks a report of `bullpen-worker check` as it must be written: closed. */
+export function checkReport(document: Uint8Array | string): Parsed<CheckReport> {
+  return parse<CheckReport>(document, JOB_MAX_BYTES, (value) => check('check', value, () => []));
 }
 
 /** Checks an offer as a worker must write it: closed. */

@@ -1,6 +1,7 @@
 /** The schemas compiled, and their verdicts in our words. Nothing is coerced, no default is filled in. */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import audit from './audit.schema.json' with { type: 'json' };
+import checkReport from './check.schema.json' with { type: 'json' };
 import explanation from './explanation.schema.json' with { type: 'json' };
 import { fieldOf, type Issue, issue, itemOf } from './issue.ts';
 import job from './job.schema.json' with { type: 'json' };
@@ -8,7 +9,7 @@ import offer from './offer.schema.json' with { type: 'json' };
 import policy from './policy.schema.json' with { type: 'json' };
 import result from './result.schema.json' with { type: 'json' };
 import terms from './terms.schema.json' with { type: 'json' };
-import type { AuditRecord, Explanation, Job, Policy, Result, WorkerConfig, WorkerOffer } from './types.ts';
+import type { AuditRecord, CheckReport, Explanation, Job, Policy, Result, WorkerConfig, WorkerOffer } from './types.ts';
 import workerConfig from './worker-config.schema.json' with { type: 'json' };
 
 type Documents = {
@@ -19,13 +20,24 @@ type Documents = {
   'worker-config': WorkerConfig;
   explanation: Explanation;
   offer: WorkerOffer;
+  check: CheckReport;
 };
 
 /** A kind of document that has a schema. */
 export type DocumentKind = keyof Documents;
 
 /** The schema files by document kind; `terms` are the definitions that these share. */
-export const SCHEMAS = { terms, policy, job, result, audit, 'worker-config': workerConfig, explanation, offer };
+export const SCHEMAS = {
+  terms,
+  policy,
+  job,
+  result,
+  audit,
+  'worker-config': workerConfig,
+  explanation,
+  offer,
+  check: checkReport,
+};
 
 /** `closed` refuses unknown fields; `open` is for reading what a newer version may have written. */
 type Openness = 'closed' | 'open';

@@ -1907,6 +1907,94 @@ export interface WorkerOffer {
    */
   hostRoots: number;
 }
+/**
+ * One layer: whether it holds here, and how that was found out.
+ */
+export interface CheckedLayer {
+  /**
+   * Which layer.
+   */
+  layer: Layer;
+  /**
+   * Whether it holds, or what the operator accepts in its place does.
+   */
+  held: boolean;
+  /**
+   * False where another layer's failure came first, so that nobody can say whether this one would hold.
+   */
+  tried: boolean;
+  /**
+   * What it was set to or read back as, or the name of what stands in for it; null when there is nothing to say. At most 4096 characters.
+   */
+  value: string | null;
+  /**
+   * What was tried against it from inside of a sandbox and what that met, such as `chroot → EPERM`; null where it wasn't reached. At most 4096 characters.
+   */
+  triedBy: string | null;
+  /**
+   * Why it doesn't hold; null when it does. At most 4096 characters.
+   */
+  message: string | null;
+  /**
+   * What to do about it; null when nothing is to be done. At most 4096 characters.
+   */
+  remedy: string | null;
+}
+/**
+ * One runtime: whether its interpreter runs in a sandbox here.
+ */
+export interface CheckedRuntime {
+  /**
+   * Which runtime.
+   */
+  name: RuntimeName;
+  /**
+   * Whether it runs.
+   */
+  ok: boolean;
+  /**
+   * The first line that its interpreter wrote when asked for its version, or why it doesn't run. At most 4096 characters.
+   */
+  message: string | null;
+}
+/**
+ * Whether the Redis that the operator named can hold a queue. It informs only.
+ */
+export interface CheckedRedis {
+  /**
+   * Whether it answers, keeps what it was given, and would survive its own end.
+   */
+  ok: boolean;
+  /**
+   * What was found. At most 4096 characters.
+   */
+  message: string;
+}
+/**
+ * What `bullpen-worker check --json` prints: whether this host can hold every layer.
+ */
+export interface CheckReport {
+  /**
+   * Whether every layer holds and every runtime runs; then the command's exit code is 0, and else 4.
+   */
+  ok: boolean;
+  /**
+   * Every layer that must hold before any job.
+   *
+   * @maxItems 64
+   */
+  layers: CheckedLayer[];
+  /**
+   * Every runtime that is configured.
+   *
+   * @maxItems 128
+   */
+  runtimes: CheckedRuntime[];
+  /**
+   * Null when nobody configured one.
+   */
+  redis: CheckedRedis | null;
+}
 
 /** How a sandbox is made. */
 export const BACKENDS = ["process","bubblewrap","lxc","oci","microvm"] as const satisfies readonly Backend[];

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { Explanation, Result, WorkerOffer } from '../schemas/types.ts';
+import type { CheckReport, Explanation, Result, WorkerOffer } from '../schemas/types.ts';
 import { packageRoot } from './package-root.ts';
 
 /** Why an execution is ended by us: on request, because this worker stops, or because the job may no longer be ours. */
@@ -19,19 +19,8 @@ export interface RunContext {
   worker: string;
 }
 
-/** What this host can do: each layer tried by use, each runtime's interpreter looked up. */
-export interface Probe {
-  layers: {
-    layer: string;
-    held: boolean;
-    /** False where another layer's failure came first. */
-    tried: boolean;
-    value: string | null;
-    message: string | null;
-    remedy: string | null;
-  }[];
-  runtimes: { name: string; ok: boolean; message: string | null }[];
-}
+/** What this host can do: each layer tried by use, each runtime's interpreter run. */
+export type Probe = Pick<CheckReport, 'layers' | 'runtimes'>;
 
 /** What the operator of this worker allows and adds. */
 export type Terms = Pick<WorkerOffer, 'ceilings' | 'defaults' | 'policies' | 'hostRoots'>;

@@ -44,6 +44,10 @@ test('every other command of the README works as written', async () => {
     timeout: 100_000,
   });
   const lines = stdout.trim().split('\n');
+  const rows = new Set(lines.map((line) => line.replace(/ +/g, ' ')));
+  const shown = readmeBlocks('text')[0]?.trim().split('\n') ?? [];
+  expect(shown.length).toBeGreaterThan(0);
+  expect(shown.filter((line) => !rows.has(line.replace(/ +/g, ' ')))).toEqual([]);
   expect(lines.filter((line) => line === '42')).toHaveLength(2);
   const result = JSON.parse(lines.find((line) => line.startsWith('{"kind":"result"')) ?? '{}');
   expect(result).toMatchObject({ id: 'sum-1', outcome: { kind: 'exited', exitCode: 0 }, stdout: { text: '42\n' } });

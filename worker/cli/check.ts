@@ -1,6 +1,7 @@
 // `bullpen-worker check`: can this host do it? Each layer is tried by use.
 
 import { Redis } from 'ioredis';
+import type { CheckedRedis, CheckReport } from '../../schemas/types.ts';
 import { loadSettings, type Settings } from '../config.ts';
 import type { Probe } from '../engine.ts';
 import { forOneJob, openEngine } from '../lease.ts';
@@ -10,19 +11,6 @@ import { printLine } from './streams.ts';
 import { type Cell, renderTable } from './table.ts';
 
 const REDIS_TIMEOUT_MS = 3_000;
-
-/** What was found; `redis` is null when nobody configured one. It informs only: `ok` is about this host. */
-interface Report {
-  ok: boolean;
-  layers: Probe['layers'];
-  runtimes: Probe['runtimes'];
-  redis: RedisReport | null;
-}
-
-interface RedisReport {
-  ok: boolean;
-  message: string;
-}
 
 /** Prints the report and answers 4 when a layer or a runtime fails. */
 export async function checkHost({ config, json }: { config: string | null; json: boolean }): Promise<number> {
@@ -45,7 +33,7 @@ async function probeHost(settings: Settings): Promise<Probe> {
 }
 
 /** Says whether Redis answers, keeps what it was given (`noeviction`) and would survive its own end (AOF). */
-async function probeRedis(url: string): Promise<RedisReport> {
+async function probeRedis(url: string): Promise<CheckedRedis> {
   const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: REDIS_TIMEOUT_MS,
@@ -68,16 +56,21 @@ async function probeRedis(url: string): Promise<RedisReport> {
   }
 }
 
-function describe({ ok, layers, runtimes, redis }: Report): string {
+function describe({ ok, layers, runtimes, redis }: CheckReport): string {
   const rows: Cell[][] = [
-    ...layers.map(({ layer, held, value, message, remedy }) => [
+    ['', 'layer', 'value', 'tried by', ''],
+    ...layers.map(({ layer, held, value, triedBy, message, remedy }) => [
       mark(held),
       layer,
       value ?? '',
+      triedBy ?? '',
       [message, remedy === null ? null : `Remedy: ${remedy}`].filter((part) => part !== null).join('. '),
     ]),
-    ...runtimes.map((runtime) => [mark(runtime.ok), `runtime ${runtime.name}`, '', runtime.message ?? '']),
-    ...(redis === null ? [] : [[mark(redis.ok), 'redis', '', redis.message]]),
+    ...runtimes.map(({ name, ok, message }) => {
+      const [answer, fault] = ok ? [`--version → ${message}`, ''] : ['', message ?? ''];
+      return [mark(ok), `runtime ${name}`, '', answer, fault];
+    }),
+    ...(redis === null ? [] : [[mark(redis.ok), 'redis', '', '', redis.message]]),
   ];
   const verdict = ok ? 'This host can hold every layer.' : 'This host can not hold every layer: see the remedies.';
   return `${renderTable(rows)}\n${verdict}`;

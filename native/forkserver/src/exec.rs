@@ -186,6 +186,7 @@ impl Exec {
             processes_peak: counted.processes_peak.map(|peak| peak.max(1)),
             oom_kills: counted.oom_kills,
             forks_refused: counted.forks_refused,
+            throttled_us: self.baseline.throttled(leaf)? / 1000,
             disk_full: self.disk_full,
             inodes_full: self.inodes_full,
         })

@@ -25,17 +25,20 @@ type Refusal = Box<dyn std::error::Error>;
 /// (nodev is about opening), nor by a missing capability: node 0:0 is one that everybody may make (`WHITEOUT_DEV`, since Linux 5.8).
 /// The kernel shows no process' rulesets.
 pub fn prove(dir: &str) -> Result<(), Failure> {
-    let mut name = [0; 8];
-    getrandom(&mut name, GetRandomFlags::empty()).at(Step::Landlock)?;
-    let path = format!("{dir}/.{:016x}", u64::from_ne_bytes(name));
-    match mknodat(CWD, &path, FileType::CharacterDevice, Mode::from_raw_mode(0o600), 0) {
+    match make_device(dir) {
         Err(Errno::ACCESS) => Ok(()),
         Err(errno) => Err(Failure::new(Step::Landlock, errno.raw_os_error()).about("not tried")),
-        Ok(()) => {
-            let _ = unlinkat(CWD, &path, AtFlags::empty());
-            Err(Failure::new(Step::Landlock, libc::EPROTO).about("a device node was made"))
-        }
+        Ok(()) => Err(Failure::new(Step::Landlock, libc::EPROTO).about("a device node was made")),
     }
+}
+
+/// Makes a device node in `dir`, of a name that nobody knows, and removes it.
+pub fn make_device(dir: &str) -> Result<(), Errno> {
+    let mut name = [0; 8];
+    getrandom(&mut name, GetRandomFlags::empty())?;
+    let path = format!("{dir}/.{:016x}", u64::from_ne_bytes(name));
+    mknodat(CWD, &path, FileType::CharacterDevice, Mode::from_raw_mode(0o600), 0)?;
+    unlinkat(CWD, &path, AtFlags::empty())
 }
 
 /// Restricts this process and all descendants; returns the kernel's ABI. Needs no-new-privs. `host_paths` may be written too, but nothing

@@ -52,6 +52,7 @@ mod start;
 mod step;
 mod sys;
 mod tree;
+mod trial;
 mod workspace;
 
 use crate::step::Failure;

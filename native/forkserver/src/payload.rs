@@ -11,6 +11,7 @@ use crate::report::{Executing, Word};
 use crate::rlimits;
 use crate::step::{At, Failure, Step};
 use crate::sys;
+use crate::trial;
 use leave_out::Part;
 use rustix::fs::Mode;
 use rustix::io::{Errno, FdFlags, fcntl_setfd, write};
@@ -110,6 +111,11 @@ fn prepare_and_execute(pen: &OwnedFd, bounds: &Bounds<'_>) -> Result<Stop, Stop>
     say(pen, &Word::Executing { executing, landlock_abi }).at(Step::ForkPayload)?;
     if !leave_out::is(Part::SeccompWhole) {
         sys::install_seccomp(&program.filter).at(Step::Seccomp)?;
+    }
+    if let Some(trial) = &program.trial {
+        // As exec would: it runs from here on.
+        sys::close_from(PEN).at(Step::Stdio)?;
+        trial::run(trial);
     }
     Ok(Stop::Guest(program.execute()))
 }

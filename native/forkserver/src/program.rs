@@ -4,7 +4,7 @@ use crate::step::{At, Failure, Step};
 use crate::sys::{self, Strings};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use forkserver::wire::{ExecSpec, MAX_EXEC_SPEC};
+use forkserver::wire::{ExecSpec, MAX_EXEC_SPEC, Trial};
 use leave_out::Part;
 use rustix::fs::{SealFlags, fcntl_get_seals, fstat};
 use rustix::io::Errno;
@@ -28,6 +28,8 @@ pub struct Program {
     pub file_size_bytes: u64,
     pub deny_tcp: bool,
     pub filter: Vec<libc::sock_filter>,
+    /// To be done in the program's place.
+    pub trial: Option<Trial>,
     candidates: Vec<CString>,
     argv: Strings,
     envp: Strings,
@@ -71,6 +73,7 @@ impl Program {
             file_size_bytes: spec.file_size_bytes,
             deny_tcp: spec.landlock_deny_tcp,
             filter,
+            trial: spec.trial,
             candidates,
             argv: Strings::new(argv),
             envp: Strings::new(envp),

@@ -269,3 +269,13 @@ pub fn exit_now(code: c_int) -> ! {
     // SAFETY: always sound.
     unsafe { libc::_exit(code) }
 }
+
+/// Asks about a System V shared memory segment by its number.
+pub fn stat_segment(id: c_int) -> Result<(), Errno> {
+    // SAFETY: all-zero is a valid `shmid_ds`, and it outlives the call, which only writes to it.
+    let answer = unsafe {
+        let mut about: libc::shmid_ds = std::mem::zeroed();
+        libc::shmctl(id, libc::IPC_STAT, &raw mut about)
+    };
+    check(answer.into()).map(drop)
+}

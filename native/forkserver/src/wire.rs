@@ -47,7 +47,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Version of this protocol; a peer with another one is refused.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The forkserver's end of the control socket.
 pub const CONTROL_FD: i32 = 3;
 /// The shim's end of its own socket, if the library gives it one ([`ShimOrder`], [`Notice`]). It stays when a forkserver ends.
@@ -276,6 +276,44 @@ pub struct ExecSpec {
     pub seccomp: String,
     /// Refuse TCP bind and connect by Landlock as well (no INET at all in this job).
     pub landlock_deny_tcp: bool,
+    /// Not the program, but this, as confined as that would be: for probes. No job has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
+}
+
+/// What a program could try, done by the payload itself once it is confined: no program of the host is needed for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum Trial {
+    /// One attempt after the other. Each writes a line on stdout: its name, and the errno that it met (0: it worked) or what it read.
+    Attempts(Attempts),
+    /// A system call that both filters refuse, likewise.
+    Inotify,
+    /// Uses so much memory for so long.
+    Memory { bytes: u64, ms: u64 },
+    /// Uses so much CPU time.
+    Spin { ms: u64 },
+    /// Sleeps so long, and so does a child that ignores what asks it to end.
+    Sleep { ms: u64 },
+}
+
+/// What attempts aim at; what is missing is not aimed at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Attempts {
+    /// A process of the host that lives.
+    pub process: Option<i32>,
+    /// A directory of the host that is there.
+    pub directory: Option<String>,
+    /// A UDP port on the host's 127.0.0.1.
+    pub udp_port: Option<u16>,
+    /// A System V shared memory segment of the host.
+    pub segment: Option<i32>,
+    /// The sandbox's limits, to go beyond.
+    pub disk_bytes: u64,
+    pub inodes: u64,
+    pub open_files: u64,
+    pub processes: u64,
 }
 
 /// Why a step ended: the first cause that was acted on.
@@ -363,6 +401,8 @@ pub struct Evidence {
     pub oom_kills: u64,
     /// `pids.events` `max`: how often a fork or clone was refused.
     pub forks_refused: u64,
+    /// How long it was held back for its share of the CPUs, set-up included.
+    pub throttled_us: u64,
     pub disk_full: bool,
     pub inodes_full: bool,
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::backend::Depth;
 use crate::config::Config;
 use crate::control::Control;
 use crate::door::{self, Issue};
@@ -66,7 +67,7 @@ pub struct Execution {
 impl Engine {
     /// Opens an engine. `config_json` is a worker configuration document with two fields more: `instance` (this worker's
     /// name, `[a-z0-9-]{1,64}`) and `forkserverPath` (the program); its `uids` is the block leased by this instance.
-    /// Every layer is tried once; what doesn't hold is no error here, but refuses the jobs that need it.
+    /// Every layer is looked at once; what doesn't hold is no error here, but refuses the jobs that need it.
     /// Must be called inside a Tokio runtime: everything the engine starts runs there.
     ///
     /// # Errors
@@ -75,7 +76,7 @@ impl Engine {
         let config = Config::parse(config_json)?;
         let house =
             House::build(config).map_err(|error| EngineError::Host { step: "open", message: error.to_string() })?;
-        house.probe().await;
+        house.probe(Depth::Posture).await;
         house.pool.keep_filled();
         Ok(Engine { house: Arc::new(house), jobs: Arc::default(), runtime: Handle::current() })
     }
@@ -100,7 +101,7 @@ impl Engine {
     }
 
     /// Tries every layer and every runtime by use. The answer is a JSON document
-    /// `{layers: [{layer, held, tried, value, message, remedy}], runtimes: [{name, ok, message}]}`.
+    /// `{layers: [{layer, held, tried, value, triedBy, message, remedy}], runtimes: [{name, ok, message}]}`.
     ///
     /// # Errors
     /// `Closed` after `close`.
@@ -108,7 +109,7 @@ impl Engine {
         if self.jobs.lock().closed {
             return Err(EngineError::Closed);
         }
-        let layers: Vec<ProbedLayer> = self.house.probe().await.values().flatten().cloned().collect();
+        let layers: Vec<ProbedLayer> = self.house.probe(Depth::Use).await.values().flatten().cloned().collect();
         let mut runtimes = Vec::new();
         let all_hold = layers.iter().all(|layer| layer.held);
         for name in self.house.catalogue.runtimes.keys() {

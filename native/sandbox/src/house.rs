@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use crate::backend::process::{self, Process};
-use crate::backend::{Backend, Template};
+use crate::backend::{Backend, Depth, Template};
 use crate::config::{Config, RootAccess, RootConfig, Warmth};
 use crate::door::document::Loopback;
 use crate::lease;
@@ -70,17 +70,17 @@ impl House {
         let mut probed = self.probed.lock().await;
         match &*probed {
             Some((when, offer)) if holds_all(offer) || when.elapsed() < TRY_AGAIN => offer.clone(),
-            _ => self.look(&mut probed).await,
+            _ => self.look(&mut probed, Depth::Posture).await,
         }
     }
 
     /// Tries every layer, now.
-    pub async fn probe(&self) -> Arc<Offer> {
-        self.look(&mut *self.probed.lock().await).await
+    pub async fn probe(&self, depth: Depth) -> Arc<Offer> {
+        self.look(&mut *self.probed.lock().await, depth).await
     }
 
-    async fn look(&self, probed: &mut Option<(Instant, Arc<Offer>)>) -> Arc<Offer> {
-        let offer = self.pool.probe().await.unwrap_or_else(|failure| unproven(&failure.message));
+    async fn look(&self, probed: &mut Option<(Instant, Arc<Offer>)>, depth: Depth) -> Arc<Offer> {
+        let offer = self.pool.probe(depth).await.unwrap_or_else(|failure| unproven(&failure.message));
         let offer = Arc::new(offer);
         *probed = Some((Instant::now(), offer.clone()));
         offer
@@ -101,6 +101,7 @@ fn unproven(message: &str) -> Offer {
         held: false,
         tried: true,
         value: None,
+        tried_by: None,
         message: Some(message.to_owned()),
         remedy: None,
         is_substitute: false,

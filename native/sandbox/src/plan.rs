@@ -135,6 +135,7 @@ fn spec(argv: Vec<String>, env: Vec<(String, String)>, cwd: &str, policy: &Polic
         file_size_bytes: largest_file(policy.limits.disk_bytes),
         seccomp: filter(policy.syscalls, sockets(policy))?,
         landlock_deny_tcp: policy.loopback == Loopback::Deny,
+        trial: None,
     })
 }
 

@@ -23,6 +23,7 @@ pub fn exec(argv: &[&str]) -> Ask {
             file_size_bytes: 64 << 20,
             seccomp: filter(&[ALLOW]),
             landlock_deny_tcp: true,
+            trial: None,
         },
         wall_time_ms: 10_000,
         cpu_time_ms: 10_000,

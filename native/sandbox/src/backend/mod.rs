@@ -40,7 +40,7 @@ pub struct Template {
 /// A way to make sandboxes.
 pub trait Backend: Send + Sync {
     /// Makes a sandbox, runs a program in it and reports every layer, held or not. `slot` must be free.
-    fn probe(&self, slot: u32) -> Pin<Box<dyn Future<Output = Probed> + Send + '_>>;
+    fn probe(&self, slot: u32, depth: Depth) -> Pin<Box<dyn Future<Output = Probed> + Send + '_>>;
     /// Makes a sandbox, with these host paths in it. No two live ones may share a `slot`.
     fn provision<'a>(
         &'a self,
@@ -52,6 +52,15 @@ pub trait Backend: Send + Sync {
     fn lost(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
     /// Ends everything that the backend has started.
     fn close(&self) -> Answer<'_, ()>;
+}
+
+/// How a probe tells whether a layer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// By what the kernel shows of a program. Takes milliseconds.
+    Posture,
+    /// By what a program could try against it, too. Takes part of a second.
+    Use,
 }
 
 /// What a probe found.

@@ -13,6 +13,7 @@ fn evidence() -> Evidence {
         processes_peak: Some(1),
         oom_kills: 0,
         forks_refused: 0,
+        throttled_us: 0,
         disk_full: false,
         inodes_full: false,
     }

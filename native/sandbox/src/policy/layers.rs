@@ -41,6 +41,8 @@ pub struct ProbedLayer {
     pub tried: bool,
     /// What it was set to or read back as.
     pub value: Option<String>,
+    /// What was tried against it, and what that met. None where only the posture of a program was looked at.
+    pub tried_by: Option<String>,
     /// Why it doesn't hold.
     pub message: Option<String>,
     /// What to do about it.
@@ -127,6 +129,7 @@ mod tests {
             held: name != except,
             tried: true,
             value: None,
+            tried_by: None,
             message: (name == except).then(|| "not on this host".to_owned()),
             remedy: None,
             is_substitute: false,

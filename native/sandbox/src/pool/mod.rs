@@ -19,7 +19,7 @@ use tokio::sync::watch;
 pub use self::lease::Lease;
 pub use self::shelf::Stock;
 use self::shelf::{Ready, Shelf};
-use crate::backend::{Backend, Template};
+use crate::backend::{Backend, Depth, Template};
 use crate::failure::{Failure, Step};
 use crate::policy::layers::ProbedLayer;
 use crate::slots::Slots;
@@ -73,11 +73,11 @@ impl Pool {
     }
 
     /// Tries every layer of every backend.
-    pub async fn probe(self: &Arc<Self>) -> Result<BTreeMap<String, Vec<ProbedLayer>>, Failure> {
+    pub async fn probe(self: &Arc<Self>, depth: Depth) -> Result<BTreeMap<String, Vec<ProbedLayer>>, Failure> {
         let mut offer = BTreeMap::new();
         for (name, backend) in &self.backends {
             let slot = self.free_slot().await?;
-            let probed = backend.probe(slot).await;
+            let probed = backend.probe(slot, depth).await;
             self.give_back(slot, probed.clean);
             offer.insert(name.clone(), probed.layers);
         }

@@ -6,7 +6,7 @@ use files::{Collected, Full, Limits};
 use forkserver::wire::{ClaimLimits, Evidence, Layer, PathAccess};
 
 use super::*;
-use crate::backend::{Answer, BackendError, Launch, NewFile, Probed, Program, Sandbox, Stop};
+use crate::backend::{Answer, BackendError, Depth, Launch, NewFile, Probed, Program, Sandbox, Stop};
 use crate::door::document::Loopback;
 
 /// A backend whose sandboxes hold nothing, to see what the pool does with them. That sandboxes confine is not shown here.
@@ -24,7 +24,7 @@ struct Empty {
 }
 
 impl Backend for Recorder {
-    fn probe(&self, _slot: u32) -> Pin<Box<dyn Future<Output = Probed> + Send + '_>> {
+    fn probe(&self, _slot: u32, _depth: Depth) -> Pin<Box<dyn Future<Output = Probed> + Send + '_>> {
         Box::pin(async { Probed { layers: Vec::new(), clean: true } })
     }
 

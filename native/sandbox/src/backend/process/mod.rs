@@ -11,6 +11,9 @@ mod probe;
 mod sandbox;
 mod socket;
 mod spawn;
+mod targets;
+mod trial;
+mod verdicts;
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -24,7 +27,7 @@ use tokio::sync::{Mutex, watch};
 use self::link::Link;
 use self::nursery::{Born, Nursery};
 use self::sandbox::Place;
-use super::{Answer, Backend, BackendError, Probed, Sandbox, Template};
+use super::{Answer, Backend, BackendError, Depth, Probed, Sandbox, Template};
 use crate::config::UidRange;
 use crate::door::document::Loopback;
 use crate::privileges;
@@ -188,8 +191,8 @@ impl Starts {
 }
 
 impl Backend for Process {
-    fn probe(&self, slot: u32) -> Pin<Box<dyn Future<Output = Probed> + Send + '_>> {
-        Box::pin(self.try_every_layer(slot))
+    fn probe(&self, slot: u32, depth: Depth) -> Pin<Box<dyn Future<Output = Probed> + Send + '_>> {
+        Box::pin(self.try_every_layer(slot, depth))
     }
 
     fn provision<'a>(

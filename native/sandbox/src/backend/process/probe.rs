@@ -1,6 +1,6 @@
-//! Every layer tried by use: a sandbox is made, a program runs in it, and what the kernel shows of that program is
-//! compared with what each layer promises. A layer holds only if the forkserver says that it was applied *and* the
-//! program's posture agrees.
+//! Every layer looked at: a sandbox is made, a program runs in it, and what the kernel shows of that program is compared with what
+//! each layer promises. A layer holds only if the forkserver says that it was applied *and* the program's posture agrees *and*, where
+//! it was tried by use, nothing was met but what it promises.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -9,8 +9,9 @@ use forkserver::wire::{Layer, Posture, Substitute};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::sandbox::Place;
+use super::verdicts::Tried;
 use super::{Process, Settings};
-use crate::backend::{BackendError, Launch, Probed, Program, Sandbox, Template};
+use crate::backend::{BackendError, Depth, Launch, Probed, Program, Sandbox, Template};
 use crate::config::UidRange;
 use crate::door::document::Loopback;
 use crate::failure::Failure;
@@ -28,37 +29,39 @@ const CGROUP_REMEDY: &str = "run the worker as root, or in a cgroup v2 group tha
 struct Seen {
     layers: Vec<Layer>,
     posture: Posture,
+    /// None where nothing was tried.
+    tried: Option<Tried>,
 }
 
 impl Process {
     /// Tries every layer. Fails only as a report in which layers don't hold.
-    pub(super) async fn try_every_layer(&self, slot: u32) -> Probed {
+    pub(super) async fn try_every_layer(&self, slot: u32, depth: Depth) -> Probed {
         let accepted = &self.settings.substitutes;
         let has_substitute = |layer: &str| accepted.iter().any(|one| one.layer == layer);
         let missing = &self.hierarchies.missing;
         if missing.iter().any(|(layer, _)| !has_substitute(layer)) {
             let why = |layer: &str| missing.iter().find(|(name, _)| *name == layer).map(|(_, why)| why.clone());
             let untried = || Lack::NotTried("not tried: control groups are missing".to_owned());
-            let layers = report(accepted, |layer| Err(why(layer).map_or_else(untried, Lack::Failed)));
+            let layers = report(accepted, |layer| Found::lacking(why(layer).map_or_else(untried, Lack::Failed)));
             return Probed { layers, clean: true };
         }
-        match self.look_again_after_a_death(slot).await {
+        match self.look_again_after_a_death(slot, depth).await {
             Ok(seen) => {
-                let layers = report(accepted, |layer| seen.verdict(layer, &self.settings).map_err(Lack::Failed));
+                let layers = report(accepted, |layer| seen.found(layer, &self.settings));
                 Probed { layers, clean: true }
             }
             Err(error) => {
-                let layers = report(accepted, |layer| Err(blame(layer, &error)));
+                let layers = report(accepted, |layer| Found::lacking(blame(layer, &error)));
                 Probed { layers, clean: error.is_clean() }
             }
         }
     }
 
     /// A forkserver that dies while the host is tried out says nothing about the host.
-    async fn look_again_after_a_death(&self, slot: u32) -> Result<Seen, BackendError> {
+    async fn look_again_after_a_death(&self, slot: u32, depth: Depth) -> Result<Seen, BackendError> {
         let mut deaths = 0;
         loop {
-            match self.look(slot).await {
+            match self.look(slot, depth).await {
                 Err(BackendError::Died) if deaths < TRIES => deaths += 1,
                 Err(BackendError::Resting(ms)) if deaths < TRIES => {
                     deaths += 1;
@@ -69,14 +72,17 @@ impl Process {
         }
     }
 
-    async fn look(&self, slot: u32) -> Result<Seen, BackendError> {
+    async fn look(&self, slot: u32, depth: Depth) -> Result<Seen, BackendError> {
         let root = self.settings.roots.iter().find(|root| root.name == "debian").or(self.settings.roots.first());
         let root = root.map(|root| root.name.clone()).unwrap_or_default();
         let template = Template { backend: super::NAME.to_owned(), root, loopback: Loopback::Deny };
         let mut place = self.make(&template, &[], slot).await?;
         let seen = look_at_a_program(&mut place).await;
         Box::new(place).deprovision().await?;
-        seen
+        match depth {
+            Depth::Posture => seen,
+            Depth::Use => Ok(Seen { tried: Some(self.try_by_use(&template, slot).await?), ..seen? }),
+        }
     }
 }
 
@@ -87,12 +93,6 @@ async fn look_at_a_program(place: &mut Place) -> Result<Seen, BackendError> {
     let (stdin, hold_open) = pipe()?;
     let (_stdout, guest_stdout) = pipe()?;
     let (_stderr, guest_stderr) = pipe()?;
-    let no_filter = |failure: Failure| BackendError::Step {
-        step: failure.step.name(),
-        errno: 0,
-        layer: Some("seccomp".to_owned()),
-        message: failure.message,
-    };
     let program = Program {
         step: 0,
         last: true,
@@ -108,10 +108,20 @@ async fn look_at_a_program(place: &mut Place) -> Result<Seen, BackendError> {
         return Err(BackendError::Confused { request: "Exec", answer: format!("{launch:?}") });
     };
     place.wait().await?;
-    Ok(Seen { layers: place.layers().to_vec(), posture })
+    Ok(Seen { layers: place.layers().to_vec(), posture, tried: None })
 }
 
-fn pipe() -> Result<(OwnedFd, OwnedFd), BackendError> {
+/// There is no filter to confine a program by.
+pub(super) fn no_filter(failure: Failure) -> BackendError {
+    BackendError::Step {
+        step: failure.step.name(),
+        errno: 0,
+        layer: Some("seccomp".to_owned()),
+        message: failure.message,
+    }
+}
+
+pub(super) fn pipe() -> Result<(OwnedFd, OwnedFd), BackendError> {
     pipe_with(PipeFlags::CLOEXEC).map_err(BackendError::system("pipe2"))
 }
 
@@ -122,9 +132,22 @@ enum Lack {
     NotTried(String),
 }
 
-fn report(accepted: &[Substitute], verdict: impl Fn(&str) -> Result<Option<String>, Lack>) -> Vec<ProbedLayer> {
+/// What is known of one layer: its value if it holds, and what was tried.
+struct Found {
+    verdict: Result<Option<String>, Lack>,
+    tried_by: Option<String>,
+}
+
+impl Found {
+    fn lacking(lack: Lack) -> Found {
+        Found { verdict: Err(lack), tried_by: None }
+    }
+}
+
+fn report(accepted: &[Substitute], found: impl Fn(&str) -> Found) -> Vec<ProbedLayer> {
     let one = |(layer, _): (&str, &str)| {
-        let (value, failed, untried) = match verdict(layer) {
+        let Found { verdict, tried_by } = found(layer);
+        let (value, failed, untried) = match verdict {
             Ok(value) => (value, None, None),
             Err(Lack::Failed(why)) => (None, Some(why), None),
             Err(Lack::NotTried(why)) => (None, None, Some(why)),
@@ -135,6 +158,7 @@ fn report(accepted: &[Substitute], verdict: impl Fn(&str) -> Result<Option<Strin
             tried: untried.is_none(),
             is_substitute: substitutes::stands_in(accepted, layer, value.as_deref()),
             value,
+            tried_by,
             remedy: failed.is_some().then(|| remedy(layer)),
             message: failed.or(untried),
         }
@@ -158,6 +182,21 @@ fn blame(layer: &str, error: &BackendError) -> Lack {
 }
 
 impl Seen {
+    fn found(&self, layer: &str, settings: &Settings) -> Found {
+        let shown = self.verdict(layer, settings);
+        let value = shown.as_ref().ok().and_then(Option::as_deref);
+        let is_substitute = substitutes::stands_in(&settings.substitutes, layer, value);
+        let attempts = self.tried.iter().flat_map(|tried| tried.against(layer, is_substitute)).collect::<Vec<_>>();
+        let broken = attempts.iter().find(|attempt| !attempt.is_as_promised);
+        let verdict = match broken {
+            Some(attempt) if shown.is_ok() => Err(format!("applied, but tried it does not hold: {attempt}")),
+            _ => shown,
+        };
+        let words: Vec<String> = attempts.iter().map(ToString::to_string).collect();
+        let tried_by = Some(words.join(", ")).filter(|words| !words.is_empty());
+        Found { verdict: verdict.map_err(Lack::Failed), tried_by }
+    }
+
     fn verdict(&self, layer: &str, settings: &Settings) -> Result<Option<String>, String> {
         let applied = self.layers.iter().find(|one| one.layer == layer).ok_or(match layer {
             "uid" => "the worker's user has no ids but its own to give",
@@ -262,6 +301,7 @@ mod tests {
                 fds: vec![0, 1, 2],
                 mountinfo: "1 2 0:3 / / ro,nosuid - tmpfs root ro\n2 1 0:4 / /work rw - tmpfs work rw\n".to_owned(),
             },
+            tried: None,
         }
     }
 
@@ -313,7 +353,7 @@ mod tests {
         assert!(seen.verdict("uid", &settings(&[])).is_err());
         let accepting = settings(&[("uid", "shared")]);
         assert_eq!(seen.verdict("uid", &accepting), Ok(Some("shared".to_owned())));
-        let layers = report(&accepting.substitutes, |layer| seen.verdict(layer, &accepting).map_err(Lack::Failed));
+        let layers = report(&accepting.substitutes, |layer| seen.found(layer, &accepting));
         let substituted: Vec<&str> = layers.iter().filter(|one| one.is_substitute).map(|one| &*one.layer).collect();
         assert_eq!(substituted, ["uid"]);
     }
