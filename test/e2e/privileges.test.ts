@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { compareInventories, type Inventory, ofInstances, takeInventory } from '../../ops/inventory.ts';
@@ -16,8 +17,7 @@ const NONE = '0000000000000000';
 /** By number, as in capability.h; the forkserver's source says what each is for. */
 const KEPT = {
   CHOWN: 0,
-  DAC_OVERRIDE: 1,
-  FOWNER: 3,
+  DAC_READ_SEARCH: 2,
   KILL: 5,
   SETGID: 6,
   SETUID: 7,
@@ -34,6 +34,10 @@ function setOf(capabilities: number[]): string {
 /** The distinct values of a field over all threads of a process. */
 function valuesOf(pid: number, field: string): string[] {
   return [...new Set(threadsOf(pid).map((status) => status.get(field) ?? 'missing'))];
+}
+
+function oomScoreOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'latin1'));
 }
 
 const withFiles = (text: string): JobInput =>
@@ -80,6 +84,11 @@ it('a worker started as root becomes an ordinary user on every thread, and only 
     const sets = SETS.map((field) => valuesOf(pid, field));
     expect(sets).toEqual([[NONE], [kept], [kept], [kept], [NONE]]);
   }
+  // Where memory is short a job goes first (its processes are at 1000): these are where they were started.
+  for (const pid of [worker.pid, ...childrenOf(worker.pid), ...forkserversOf(worker.pid)]) {
+    expect(oomScoreOf(pid)).toBe(oomScoreOf(process.pid));
+  }
+  expect(oomScoreOf(process.pid)).toBeLessThan(1000);
   // What reads these states sees it where something was kept: this process is root's.
   expect(valuesOf(process.pid, 'CapEff')).not.toEqual([NONE]);
   expect(await worker.stop()).toBe(0);

@@ -35,5 +35,7 @@ Examples
   echo '{"limits":{"memoryBytes":1073741824},"syscalls":"compatible"}' | bullpen-worker explain -
   BULLPEN_REDIS=redis://127.0.0.1:6379 bullpen-worker start
 
-Exit codes: 0 done, 2 wrong usage or configuration, 3 refused (explain: it would be), 4 failed, cancelled or a failing check.
+Exit codes: 0 done, 2 wrong usage or configuration, 3 refused (explain: it would be), 4 failed, cancelled or a failing check,
+7 start: what makes sandboxes died for good; start the worker again. Started as root, the worker becomes the
+configuration's "user" (default: an id of its own) before it speaks to Redis.
 `;

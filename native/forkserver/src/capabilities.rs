@@ -8,16 +8,15 @@ use rustix::thread::{
     set_capabilities, set_capabilities_secure_bits,
 };
 
-/// What making and killing sandboxes needs, and why.
-const FORKSERVER: CapabilitySet = CapabilitySet::SYS_ADMIN // namespaces and mounts
-    .union(CapabilitySet::SETUID) // writing a sandbox's uid map
-    .union(CapabilitySet::SETGID) // its gid map
-    .union(CapabilitySet::CHOWN) // a job's pipes and directories become the slot's
-    .union(CapabilitySet::FOWNER) // modes of what the slot owns
-    .union(CapabilitySet::DAC_OVERRIDE) // a run directory that belongs to the worker's user
-    .union(CapabilitySet::KILL) // a sandbox runs as another uid
-    .union(CapabilitySet::SYS_PTRACE) // reading a non-dumpable init's /proc entries
-    .union(CapabilitySet::SETPCAP); // shrinking the bounding set to this list
+/// What making and killing sandboxes needs: the first step that fails without each (each was left out, and the tests run).
+const FORKSERVER: CapabilitySet = CapabilitySet::SYS_ADMIN // OwnMounts: namespaces and mounts
+    .union(CapabilitySet::SETUID) // UidMap: a sandbox's own uid; a clerk's
+    .union(CapabilitySet::SETGID) // GidMap, likewise
+    .union(CapabilitySet::CHOWN) // Workspace, ChownPipe: a job's directories and pipes become the slot's
+    .union(CapabilitySet::DAC_READ_SEARCH) // HostPath: what can be granted below a directory that only its owner may enter
+    .union(CapabilitySet::KILL) // a clerk that doesn't end is killed, and has another uid. (A sandbox is of a user namespace that we made)
+    .union(CapabilitySet::SYS_PTRACE) // CheckNamespaces, ReadBack: the /proc entries of what isn't dumpable
+    .union(CapabilitySet::SETPCAP); // OwnCapabilities: shrinking the bounding set, here and in a clerk
 
 /// Where we are root by mapping a user's id, mapping that id again is mapping a root, which takes one more.
 const MAP_ROOT: CapabilitySet = CapabilitySet::SETFCAP;

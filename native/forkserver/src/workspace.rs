@@ -6,7 +6,7 @@ use crate::ids::Ids;
 use crate::mounts::{self, WRITABLE};
 use crate::step::{At, Failure, Step};
 use leave_out::Part;
-use rustix::fs::{Mode, fstatfs, mkdirat};
+use rustix::fs::{AtFlags, Gid, Mode, Uid, chmodat, chownat, fchown, fstatfs, mkdirat};
 use rustix::mount::{FsPickFlags, fsconfig_reconfigure, fsconfig_set_string, fspick};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -32,13 +32,14 @@ impl Workspace {
     /// Makes it for a slot.
     pub fn make(ids: Ids) -> Result<Workspace, Failure> {
         let (size, inodes) = (EMPTY.0.to_string(), EMPTY.1.to_string());
-        let (uid, gid) = (ids.uid.to_string(), ids.gid.to_string());
-        let options = [("size", &*size), ("nr_inodes", &*inodes), ("uid", &*uid), ("gid", &*gid), ("mode", "0700")];
+        let options = [("size", &*size), ("nr_inodes", &*inodes), ("mode", "0700")];
         let mount = mounts::create("tmpfs", &options, WRITABLE).at(Step::Workspace)?;
         let root = mounts::open_root(&mount).at(Step::Workspace)?;
         for (name, mode) in [("work", 0o755), ("tmp", 0o1777), ("shm", 0o1777)] {
             make_directory(&root, name, mode, ids)?;
         }
+        // Last: nobody but its owner can make anything in it then.
+        fchown(&root, Some(Uid::from_raw(ids.uid)), Some(Gid::from_raw(ids.gid))).at(Step::Workspace)?;
         Ok(Workspace { mount: Some(mount), root })
     }
 
@@ -67,7 +68,6 @@ impl Workspace {
 }
 
 fn make_directory(root: impl AsFd, name: &str, mode: u32, ids: Ids) -> Result<(), Failure> {
-    use rustix::fs::{AtFlags, Gid, Uid, chmodat, chownat};
     mkdirat(&root, name, Mode::from_raw_mode(0o700)).at(Step::Workspace)?;
     chmodat(&root, name, Mode::from_raw_mode(mode), AtFlags::empty()).at(Step::Workspace)?;
     chownat(&root, name, Some(Uid::from_raw(ids.uid)), Some(Gid::from_raw(ids.gid)), AtFlags::SYMLINK_NOFOLLOW)

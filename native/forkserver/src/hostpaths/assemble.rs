@@ -15,7 +15,7 @@ use crate::tree::Tree;
 use forkserver::kernel::mountinfo::below;
 use forkserver::wire::PathAccess;
 use leave_out::Part;
-use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat};
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fchmod, fstat, openat, openat2, readlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 use std::collections::BTreeMap;
@@ -55,7 +55,8 @@ impl<'a> Assembly<'a> {
             let carries = planned.iter().any(|other| other.around.as_ref() == Some(&one.place));
             self.put(one, carries)?;
         }
-        for (_, mask) in self.masks.values() {
+        for (tree, mask) in self.masks.values() {
+            fchmod(tree.root(), Mode::from_raw_mode(0o111)).at(Step::HostPathRoot)?;
             mount_setattr(mask, u64::from(MASK.bits()), 0, false).at(Step::HostPathRoot)?;
         }
         mount_setattr(&self.mount, u64::from(READ_ONLY.bits()), 0, false).at(Step::HostPathRoot)?;
@@ -100,7 +101,7 @@ impl<'a> Assembly<'a> {
                 mount_setattr(&mount, u64::from(MASK.bits()), 0, false).at(Step::HostPathRoot)?;
                 mount
             }
-            PathAccess::Denied if carries => small("0111", WRITABLE)?,
+            PathAccess::Denied if carries => small("0711", WRITABLE)?,
             PathAccess::Denied => small("0000", MASK)?,
             access => self.share(one, &source, access)?,
         };
