@@ -109,7 +109,7 @@ export default defineConfig({
           include: ['test/vm/**/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,
-          testTimeout: 2 * MINUTE_MS,
+          testTimeout: 3 * MINUTE_MS,
           hookTimeout: 15 * MINUTE_MS,
         },
       },

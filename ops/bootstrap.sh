@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs and builds what a fresh clone lacks, and nothing that is there already. Prints one line for each step it had to do.
+# `ops/bootstrap.sh images` also makes what the emulated host of the tests boots from.
 # Needs Debian 12, root, Node >= 20 with npm, and Rust; changes nothing outside the clone except missing Debian packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -19,6 +20,9 @@ readonly PACKAGES=(
   'nodejs|/usr/bin/node|the Node runtime'
   'bubblewrap|/usr/bin/bwrap|the peer that benchmarks compare with'
   'qemu-system-x86|/usr/bin/qemu-system-x86_64|emulates a host of another kind: the suite vm'
+  'e2fsprogs|/usr/sbin/mke2fs|makes the disks of that host'
+  'procps|/usr/bin/ps|a program of that host'
+  'hostname|/usr/bin/hostname|a program of that host'
 )
 
 refuse() {
@@ -91,3 +95,4 @@ check_host
 install_packages
 install_npm_packages
 step 'building the native parts: addon and static forkserver' bash ops/build-native.sh
+[[ ${1:-} != images ]] || step 'building the tests in Rust, and the images of an emulated host' bash ops/vm/build-image.sh

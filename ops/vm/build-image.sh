@@ -15,7 +15,7 @@ readonly CACHE=${CARGO_TARGET_DIR:-$CLONE/.bullpen}/vm
 readonly TARGETS=${CARGO_TARGET_DIR:-$CLONE/native/target}
 readonly MODULES=(virtio_ring virtio virtio_mmio virtio_console virtio_blk)
 # What the tests run, on the host as in sandboxes, and the libraries that test programs link.
-readonly PACKAGES=(bash coreutils dash findutils grep hostname libc-bin libgcc-s1 libseccomp2 libstdc++6 mawk mount perl-base procps python3 sed util-linux)
+readonly PACKAGES=(bash coreutils dash findutils grep hostname libc-bin libgcc-s1 libstdc++6 mawk mount perl-base procps python3 sed util-linux)
 # Images of earlier hashes that are kept for clones of another state.
 readonly KEEP=4
 
@@ -94,6 +94,8 @@ build_initramfs() {
 # These packages with all that they depend on, each with its version. Of alternatives, the one that is installed.
 installed_packages() {
   local no=(--no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances)
+  # A program that is missing here would be missing there, and a test fail for want of it.
+  dpkg-query -W "${PACKAGES[@]}" >/dev/null || refuse 'a package that the emulated host gets is not installed' "apt-get install ${PACKAGES[*]}"
   apt-cache depends --recurse "${no[@]}" --installed "${PACKAGES[@]}" | grep '^[a-z0-9]' | sort -u |
     { xargs dpkg-query -W -f '${db:Status-Abbrev}${Package} ${Version}\n' 2>/dev/null || true; } | sed -n 's/^ii //p'
 }
@@ -127,7 +129,7 @@ list_programs() {
   local triple
   triple=$(rustc -vV | sed -n 's/^host: //p')
   cargo test --manifest-path "$CLONE/native/Cargo.toml" --workspace --locked --target "$triple" --target-dir "$TARGETS/addon" \
-    --no-run --message-format=json | node "$HERE/list-programs.ts"
+    --no-run --message-format=json | node "$HERE/list-programs.ts" | sort
 }
 
 production_modules() {
@@ -136,7 +138,7 @@ production_modules() {
 }
 
 checkout_files() {
-  { printf '%s\n' package.json native/bin worker protocol schemas && production_modules; } | xargs -d '\n' -I{} find {} -type f | sort -u
+  { printf '%s\n' package.json native/bin test/programs/jobs.ts worker protocol schemas && production_modules; } | xargs -d '\n' -I{} find {} -type f | sort -u
 }
 
 build_checkout() {

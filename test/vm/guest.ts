@@ -1,17 +1,20 @@
 // What the tests ask of a guest.
 
+import { test } from 'vitest';
 import { tallyLibtest } from '../../ops/tally.ts';
 import { buildImages } from '../../ops/vm/images.ts';
 import { Vm } from '../../ops/vm/vm.ts';
-import type { Cgroups, GuestProgram } from './programs.ts';
+import type { Result } from '../../schemas/types.ts';
+import { type GuestProgram, PROGRAMS } from './programs.ts';
 
-/** The whole of a test file, boot and all; the suite has 3 minutes. */
+/** The whole of a test file, boot and all: half a minute on a quiet machine, several times as long on one that has other work. */
 const LIFETIME_MS = 3 * 60_000;
 const WORKER = ['node', '/opt/bullpen/worker/cli/main.ts'];
-const WORKER_TIMEOUT_MS = 60_000;
+const JOBS = ['node', '/opt/bullpen/test/programs/jobs.ts'];
+const WORKER_TIMEOUT_MS = 100_000;
 
 /** Boots a guest from images that are made first, where they are missing. */
-export async function bootGuest(cgroups: Cgroups): Promise<Vm> {
+export async function bootGuest(cgroups: 'v1' | 'v2'): Promise<Vm> {
   const vm = await Vm.boot(buildImages(), { cgroups, lifetimeMs: LIFETIME_MS });
   console.log(`cgroup ${cgroups}: booted in ${vm.bootMs} ms, attempt ${vm.attempts}`);
   return vm;
@@ -44,8 +47,32 @@ export async function worker(
   }
 }
 
+/** How `jobs` runs. */
+export interface JobsOptions {
+  user?: 'root' | 'rootless';
+  cgroup?: string;
+  /** Over a worker's configuration that says nothing. */
+  config?: object;
+}
+
+/** Runs job documents one after another on one engine. */
+export async function jobs(vm: Vm, documents: object[], o: JobsOptions = {}): Promise<Result[]> {
+  const { user = 'root', cgroup, config } = o;
+  const runDir = user === 'root' ? '/run/bullpen' : '/tmp/bullpen-rootless';
+  const input = JSON.stringify({ config: { version: 1, runDir, ...config }, jobs: documents });
+  const where = cgroup === undefined ? {} : { cgroup };
+  const { stdout, stderr } = await vm.run({ argv: [...JOBS, input], user, timeoutMs: WORKER_TIMEOUT_MS, ...where });
+  if (stdout === '') throw new Error(`no results: ${stderr}`);
+  return JSON.parse(stdout) as Result[];
+}
+
+/** Makes a test of each of a file's Rust test programs. */
+export function programsOf(file: string, vm: () => Vm): void {
+  test.each(PROGRAMS.filter((program) => program.file === file))('$program', (program) => expectToPass(vm(), program));
+}
+
 /** Runs one of the Rust test programs; throws with its output unless it came to what is expected of it. */
-export async function expectToPass(vm: Vm, guest: GuestProgram): Promise<void> {
+async function expectToPass(vm: Vm, guest: GuestProgram): Promise<void> {
   const { program, only = [], except = {}, timeoutMs } = guest;
   const skips = Object.keys(except).flatMap((name) => ['--skip', name]);
   // One at a time: with two, each has its limits of time on half of a machine that is ten times slower already.

@@ -21,16 +21,26 @@ const FORKSERVER: CapabilitySet = CapabilitySet::SYS_ADMIN // OwnMounts: namespa
 /// Where we are root by mapping a user's id, mapping that id again is mapping a root, which takes one more.
 const MAP_ROOT: CapabilitySet = CapabilitySet::SETFCAP;
 
+fn needed(is_user_mapped_to_root: bool) -> CapabilitySet {
+    if is_user_mapped_to_root { FORKSERVER | MAP_ROOT } else { FORKSERVER }
+}
+
+/// The name of one that is needed and that this process doesn't have.
+pub fn first_missing(is_user_mapped_to_root: bool) -> Result<Option<String>, Errno> {
+    let missing = needed(is_user_mapped_to_root) - capabilities(None)?.permitted;
+    Ok(missing.iter_names().next().map(|(name, _)| format!("CAP_{name}")))
+}
+
 /// Reduces this process and all descendants to [`FORKSERVER`]. (A new user namespace gives its first process a full set, valid
 /// inside it only.)
 pub fn keep_for_forkserver(is_user_mapped_to_root: bool) -> Result<(), Errno> {
-    let needed = if is_user_mapped_to_root { FORKSERVER | MAP_ROOT } else { FORKSERVER };
+    let needed = needed(is_user_mapped_to_root);
     let needed = if leave_out::is(Part::ForkserverCapabilities) { CapabilitySet::all() } else { needed };
     drop_bounding_set_except(needed)?;
     clear_ambient_capability_set()?;
     let kept = capabilities(None)?.permitted & needed;
     set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })?;
-    // The sealed copy is not executed again, and programs get none: what is missing shows in the step that needs it.
+    // The sealed copy is not executed again, and programs get none.
     Ok(())
 }
 

@@ -31,8 +31,8 @@ impl Host {
         check(&plan)?;
         let cpus = std::thread::available_parallelism().at(Step::HostPlan)?.get() as f64;
         let roots = Roots::stage(&plan)?;
-        let host_roots = HostRoots::open(&plan.host_roots)?;
         let ids = Supply::of(&plan)?;
+        let host_roots = HostRoots::open(&plan.host_roots, ids.is_shared())?;
         let namespaces = Namespaces::own().at(Step::CheckNamespaces)?;
         let own_status = read_to_string("/proc/self/status").at(Step::HostPlan)?;
         let own_filters = layers::filters(&own_status).ok_or(Failure::new(Step::HostPlan, libc::ENOSYS))?;

@@ -85,6 +85,11 @@ impl Supply {
         }
     }
 
+    /// Has every slot the same?
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Supply::Shared { .. })
+    }
+
     /// The ids of a slot; `None` beyond the last.
     pub fn of_slot(&self, slot: u32) -> Option<Ids> {
         match *self {

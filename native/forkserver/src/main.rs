@@ -56,6 +56,7 @@ mod trial;
 mod workspace;
 
 use crate::step::Failure;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -71,12 +72,20 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     let control = start::control_socket()?;
     let orders = start::orders_socket();
+    if let Err(failure) = prepare(&[&control].into_iter().chain(&orders).collect::<Vec<_>>()) {
+        return serve::decline(&control, failure);
+    }
+    let (control, pin) = shim::split(control, orders)?;
+    match start::own_mounts().and_then(|()| start::check_alone()) {
+        Ok(()) => serve::serve(control, pin),
+        Err(failure) => serve::decline(&control, failure),
+    }
+}
+
+/// Becomes what may make sandboxes, and no more than that.
+fn prepare(sockets: &[&OwnedFd]) -> Result<(), Failure> {
     ids::become_root_of_own_namespace()?;
     start::run_from_sealed_copy()?;
-    start::settle(&[&control].into_iter().chain(&orders).collect::<Vec<_>>())?;
-    start::shed()?;
-    let (control, pin) = shim::split(control, orders)?;
-    start::own_mounts()?;
-    start::check_alone()?;
-    serve::serve(control, pin)
+    start::settle(sockets)?;
+    start::shed()
 }

@@ -95,6 +95,14 @@ fn greet(control: &OwnedFd, pin: Pin, buffer: &mut [u8]) -> Result<Option<Host>,
     Ok(Some(host))
 }
 
+/// Tells the library why this process can't serve it. It speaks first, and what it has said must have been read: else its answer is lost
+/// with the connection.
+pub fn decline(control: &OwnedFd, failure: Failure) -> Result<(), Failure> {
+    let mut buffer = vec![0; MAX_PACKET];
+    let _ = channel::receive::<Request>(control, &mut buffer, RecvFlags::empty());
+    refuse(control, failure)
+}
+
 /// Tells the library, if it is there, and our caller.
 fn refuse(control: &OwnedFd, failure: Failure) -> Result<(), Failure> {
     let event = Event::Refused { error: failure.clone().into() };

@@ -114,7 +114,11 @@ pub fn own_mounts() -> Result<(), Failure> {
 
 /// Keeps only the capabilities that making sandboxes needs: here, in the shim and in every forkserver that it starts.
 pub fn shed() -> Result<(), Failure> {
-    capabilities::keep_for_forkserver(ids::is_user_mapped_to_root()?).at(Step::OwnCapabilities)
+    let is_user = ids::is_user_mapped_to_root()?;
+    if let Some(name) = capabilities::first_missing(is_user).at(Step::OwnCapabilities)? {
+        return Err(Failure::new(Step::OwnCapabilities, libc::EPERM).about(name));
+    }
+    capabilities::keep_for_forkserver(is_user).at(Step::OwnCapabilities)
 }
 
 /// Checks that this process is alone: forks copy one thread. Needs the own `/proc`.

@@ -30,6 +30,7 @@ pub enum Step {
     StageLock,
     // host paths
     HostRoot,
+    HostRootOfOthers,
     HostPath,
     HostPathOwner,
     HostPathRoot,
@@ -109,9 +110,12 @@ impl Step {
                 "readonly-root"
             }
             Step::Workspace | Step::AttachWorkspace | Step::WorkspaceLimit => "workspace-quota",
-            Step::HostRoot | Step::HostPath | Step::HostPathOwner | Step::HostPathRoot | Step::HostPathCheck => {
-                "mount-namespace"
-            }
+            Step::HostRoot
+            | Step::HostRootOfOthers
+            | Step::HostPath
+            | Step::HostPathOwner
+            | Step::HostPathRoot
+            | Step::HostPathCheck => "mount-namespace",
             Step::ClearGroups | Step::SwitchIds => "uid",
             Step::HostName => "uts-namespace",
             Step::Loopback => "network-namespace",
@@ -120,7 +124,7 @@ impl Step {
             Step::PidsLimit => "cgroup-pids",
             Step::CpuLimit => "cgroup-cpu",
             Step::Rlimits => "rlimits",
-            Step::Capabilities => "capabilities",
+            Step::OwnCapabilities | Step::Capabilities => "capabilities",
             Step::NoNewPrivs => "no-new-privs",
             Step::Landlock => "landlock",
             Step::Seccomp => "seccomp",
@@ -138,11 +142,21 @@ impl Step {
                 "this program is started by bullpen-worker with its control socket on descriptor 3, not by hand"
             }
             Step::OwnUserNamespace => {
-                "unprivileged user namespaces must be enabled (kernel.unprivileged_userns_clone, user.max_user_namespaces, AppArmor's restriction of them); or run the worker as root"
+                "without CAP_SYS_ADMIN the worker needs user namespaces: allowed by the host (kernel.unprivileged_userns_clone, user.max_user_namespaces, AppArmor's restriction of them) and in a container by its seccomp profile; or run it as root with CAP_SYS_ADMIN"
             }
-            Step::ClearGroups | Step::PidNamespace | Step::OwnMounts | Step::OwnProc | Step::OwnCapabilities => {
-                "run the worker as root, outside of a container that drops CAP_SYS_ADMIN or masks /proc"
+            Step::OwnCapabilities => {
+                "the worker needs each capability that the forkserver keeps: a container must be given it (--cap-add)"
             }
+            Step::ClearGroups | Step::PidNamespace | Step::OwnMounts => {
+                "the worker needs CAP_SYS_ADMIN and CAP_SETGID, and in a container a seccomp profile that allows clone, unshare and mount"
+            }
+            Step::OwnProc => {
+                "in a container: its /proc must not be masked for a worker that is an ordinary user (Docker: systempaths=unconfined, Kubernetes: procMount: Unmasked), and its seccomp and AppArmor profiles must allow mount"
+            }
+            Step::HostName => {
+                "in a container: its seccomp profile must allow sethostname, and the other calls that a sandbox is made with"
+            }
+            Step::CheckNamespaces => "reading another user's /proc entries needs CAP_SYS_PTRACE",
             Step::Version => "worker and forkserver are of different builds: build both again",
             Step::Request => {
                 "the worker asked for something that this sandbox's state does not allow: a defect of ours"
@@ -159,11 +173,14 @@ impl Step {
             Step::HostRoot => {
                 "check roots in the worker's configuration: each is a directory of a local file system, reached without symbolic links; to be readwrite it must belong to a user and group other than root"
             }
+            Step::HostRootOfOthers => {
+                "a worker that is an ordinary user gives readwrite only what is that user's own: its jobs have no other id"
+            }
             Step::HostPathOwner => {
                 "this file system can't be mounted with its owner's id as the job's: needs Linux 5.12 for ext4 and xfs, 5.15 for btrfs, 6.3 for tmpfs"
             }
             Step::Leaf | Step::LeafEnter => {
-                "the worker must be able to make directories and move its own processes there (systemd: Delegate=yes)"
+                "the worker must be able to make directories and move its own processes there (systemd: Delegate=yes; in a container: /sys/fs/cgroup mounted rw, with a cgroup namespace of its own)"
             }
             Step::Controllers => {
                 "the cgroup must hand down memory, pids and cpu, and hold no process itself (systemd: Delegate=yes)"

@@ -88,9 +88,14 @@ fn cpu_time_is_measured_limited_and_throttled() {
         assert_eq!(evidence.cause, Cause::CpuTime);
         assert!(evidence.cpu_time_us >= 300_000 && evidence.wall_time_us < 8_000_000, "{evidence:?}");
         let busy = "do { ($user, $system) = times } while $user + $system < 0.06";
-        let ran = server.claimed_with(ClaimLimits { cpu_millis: 100, ..limits() }).run_last(perl(busy));
-        let evidence = ran.exited(0);
-        assert!(evidence.wall_time_us > 400_000 && evidence.cpu_wait_us < evidence.wall_time_us / 2, "{evidence:?}");
+        // Held back by its own share it isn't kept waiting; by others on a busy machine it is: then once more.
+        let is_own = |_| {
+            let ran = server.claimed_with(ClaimLimits { cpu_millis: 100, ..limits() }).run_last(perl(busy));
+            let evidence = ran.exited(0);
+            assert!(evidence.wall_time_us > 400_000, "{evidence:?}");
+            evidence.cpu_wait_us < evidence.wall_time_us / 2
+        };
+        assert!((0..5).any(is_own), "its own share counts as waiting");
     });
 }
 

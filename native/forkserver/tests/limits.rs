@@ -51,6 +51,31 @@ fn cpu_of_all_processes_counts() {
 }
 
 #[test]
+fn cpu_of_children_that_ended_counts_whether_they_were_waited_for_or_not() {
+    let mut server = Forkserver::start();
+    let child = "do { ($u, $s) = times } while $u + $s < 0.1; exit";
+    for script in [
+        format!("if (!fork) {{ {child} }} wait"),
+        // Nobody waits for it: its parent is gone before it ends, and the main program stays until it has.
+        format!("pipe(R, W); if (!fork) {{ close R; if (!fork) {{ {child} }} exit }} wait; close W; <R>"),
+    ] {
+        let evidence = server.claimed().run_last(perl(&script)).exited(0).clone();
+        assert!(evidence.cpu_time_us >= 100_000, "{evidence:?}");
+    }
+}
+
+#[test]
+fn no_limit_of_a_single_process_stands_in_for_memory_or_processes() {
+    let mut server = Forkserver::start();
+    let ran = server.run(&["cat", "/proc/self/limits"]);
+    ran.exited(0);
+    for name in ["Max address space", "Max data size", "Max resident set", "Max cpu time"] {
+        let line = ran.stdout.lines().find(|line| line.starts_with(name)).expect(name);
+        assert_eq!(line.matches("unlimited").count(), 2, "{line}");
+    }
+}
+
+#[test]
 fn cpu_time_is_that_of_the_program() {
     let mut server = Forkserver::start();
     let busy = "do { ($user, $system) = times } while $user + $system < 0.1";

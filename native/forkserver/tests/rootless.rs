@@ -2,7 +2,7 @@
 
 mod harness;
 
-use forkserver::wire::{Cause, ClaimLimits, Event, Request};
+use forkserver::wire::{Cause, ClaimLimits, Event, HostRoot, PathAccess, PathPlan, Request, Substitute};
 use harness::{Delegated, Forkserver, Sandbox, USER, exec, kinds, limits, perl, shell, start_as_user, status_of};
 
 const MIB: u64 = 1 << 20;
@@ -167,4 +167,79 @@ fn a_part_that_was_not_delegated_is_refused_by_name() {
     let Some((Event::Refused { error }, _)) = harness::receive(&ours) else { panic!("not refused") };
     assert!(error.step == "Leaf" && error.message.contains("Delegate=yes"), "{}", error.message);
     assert!(!process.wait().expect("wait").success());
+}
+
+/// A directory of `owner`'s with a file that only they may read.
+fn directory_of(owner: u32) -> tempfile::TempDir {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let dir = tempfile::Builder::new().prefix("bullpen-").tempdir_in("/var/tmp").expect("a directory");
+    let (file, mode) = (dir.path().join("f"), |bits| std::fs::Permissions::from_mode(bits));
+    std::fs::write(&file, "mine\n").expect("written");
+    std::fs::set_permissions(&file, mode(0o600)).expect("chmod");
+    std::fs::set_permissions(dir.path(), mode(0o755)).expect("chmod");
+    for path in [dir.path(), &file] {
+        chown(path, Some(owner), Some(owner)).expect("chown");
+    }
+    dir
+}
+
+fn with_directory(directory: &tempfile::TempDir, access: PathAccess) -> Forkserver {
+    let root = HostRoot { path: directory.path().to_str().expect("UTF-8").to_owned(), access };
+    let accept = |layer: &str, by: &str| Substitute { layer: layer.into(), by: by.into() };
+    start_as_user(None, |plan| {
+        plan.cgroups.clear();
+        plan.host_roots = vec![root];
+        plan.substitutes = vec![
+            accept("cgroup-memory", "polling"),
+            accept("cgroup-pids", "rlimit"),
+            accept("cgroup-cpu", "polling"),
+            accept("uid", "shared"),
+        ];
+    })
+}
+
+fn the_directory(access: PathAccess) -> Vec<PathPlan> {
+    vec![PathPlan { root: 0, below: String::new(), access }]
+}
+
+#[test]
+fn what_the_user_owns_a_job_may_be_given_to_read_or_to_write() {
+    let directory = directory_of(USER);
+    let place = directory.path().display();
+    let mut server = with_directory(&directory, PathAccess::Readwrite);
+    let script = format!("cat {place}/f; echo kept > {place}/g && stat -c %u {place}/g");
+    let read = server.with_paths(the_directory(PathAccess::Readonly)).expect("a sandbox").run_last(shell(&script));
+    assert_eq!(read.stdout, "mine\n", "{}", read.stderr);
+    let written = server.with_paths(the_directory(PathAccess::Readwrite)).expect("a sandbox").run_last(shell(&script));
+    assert_eq!(written.stdout, "mine\n1000\n", "{}", written.stderr);
+    let made = std::fs::metadata(directory.path().join("g")).expect("made");
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), USER);
+    server.close();
+}
+
+#[test]
+fn what_others_own_a_job_reads_as_the_user_does_and_never_writes() {
+    for owner in [0, USER + 1] {
+        let directory = directory_of(owner);
+        std::fs::write(directory.path().join("public"), "public\n").expect("written");
+        let place = directory.path().display();
+        let script = format!("cat {place}/public; cat {place}/f; echo x > {place}/g");
+        let mut server = with_directory(&directory, PathAccess::Readonly);
+        let ran = server.with_paths(the_directory(PathAccess::Readonly)).expect("a sandbox").run_last(shell(&script));
+        assert_eq!(ran.stdout, "public\n", "{}", ran.stderr);
+        server.close();
+        let server = with_directory(&directory, PathAccess::Readwrite);
+        let plan = server.plan(the_directory(PathAccess::Readwrite));
+        server.send(&Request::Provision { sandbox: 1, plan }, &[]);
+        match server.receive().0 {
+            Event::Failed { error, .. } => {
+                assert_eq!(error.step, "HostRootOfOthers");
+                assert!(error.message.contains("only what is that user's own"), "{}", error.message);
+            }
+            other => panic!("{other:?}"),
+        }
+        server.send(&Request::Deprovision { sandbox: 1 }, &[]);
+        assert!(matches!(server.receive().0, Event::Deprovisioned { .. }));
+        server.close();
+    }
 }

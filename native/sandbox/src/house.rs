@@ -131,13 +131,20 @@ fn check_root(root: &RootConfig) -> io::Result<()> {
             io::Error::from(errno)
         ))
     })?;
-    if root.access == RootAccess::Readwrite && (stat.st_uid == 0 || stat.st_gid == 0) {
-        return Err(io::Error::other(format!(
-            "roots: {}: to be readwrite it must belong to a user and a group other than root: jobs act as its owner there",
-            root.path
-        )));
+    let user = rustix::process::geteuid().as_raw();
+    let why = match user {
+        0 if stat.st_uid == 0 || stat.st_gid == 0 => {
+            "to a user and a group other than root: jobs act as its owner there"
+        }
+        user if user != 0 && stat.st_uid != user => "to this worker's own user: its jobs have no other id",
+        _ => return Ok(()),
+    };
+    match root.access {
+        RootAccess::Readwrite => {
+            Err(io::Error::other(format!("roots: {}: to be readwrite it must belong {why}", root.path)))
+        }
+        RootAccess::Readonly => Ok(()),
     }
-    Ok(())
 }
 
 /// A directory of this instance's own, below the run directory, that nobody else may enter.

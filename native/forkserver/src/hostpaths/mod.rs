@@ -43,7 +43,8 @@ struct Found {
     entries: Vec<resolve::Entry>,
     /// What each entry is, open.
     nodes: Vec<OwnedFd>,
-    /// For each entry the user namespace in which its root's owner is the job; `None` where the job is a stranger.
+    /// For each entry the user namespace in which its root's owner is the job; `None` where the job is a stranger, or is
+    /// the owner already.
     namespaces: Vec<Option<Rc<OwnedFd>>>,
     mount_points: Vec<String>,
 }
@@ -60,9 +61,10 @@ pub struct Places(Vec<(String, PathAccess)>);
 
 impl HostRoots {
     /// Opens the operator's directories. One that can't be opened fails only what is asked of it.
-    pub fn open(plans: &[HostRoot]) -> Result<HostRoots, Failure> {
+    /// `as_user`: see [`Root::open`].
+    pub fn open(plans: &[HostRoot], as_user: bool) -> Result<HostRoots, Failure> {
         let mounts = if plans.is_empty() { Vec::new() } else { table("self", Step::HostRoot)? };
-        Ok(HostRoots(plans.iter().map(|plan| Root::open(plan, &mounts)).collect()))
+        Ok(HostRoots(plans.iter().map(|plan| Root::open(plan, &mounts, as_user)).collect()))
     }
 
     fn get(&self, number: u32) -> Result<&Root, Failure> {

@@ -28,7 +28,7 @@ pub struct Root {
     path: String,
     dir: OwnedFd,
     location: Location,
-    /// Whose it is, if that is neither root nor root's group.
+    /// Whose it is, if the job is somebody else who has to be shown as its owner.
     pub owner: Option<(u32, u32)>,
 }
 
@@ -39,7 +39,8 @@ pub enum Unopened {
 }
 
 impl Root {
-    pub fn open(plan: &HostRoot, mounts: &[MountEntry]) -> Result<Root, Failure> {
+    /// `as_user`: jobs have the only id that we have, an ordinary user's, and are its owner without being shown as one.
+    pub fn open(plan: &HostRoot, mounts: &[MountEntry], as_user: bool) -> Result<Root, Failure> {
         let failed = |errno: i32| Failure::new(Step::HostRoot, errno).about(&plan.path);
         let at = |errno: Errno| failed(errno.raw_os_error());
         if !is_normal(&plan.path) {
@@ -55,10 +56,14 @@ impl Root {
         let way = below(&plan.path, &mount.place).ok_or(failed(libc::EXDEV))?;
         let location = Location { device: mount.device.clone(), path: join(&mount.root, way) };
         let stat = fstat(&dir).map_err(at)?;
-        let owner = (stat.st_uid != 0 && stat.st_gid != 0).then_some((stat.st_uid, stat.st_gid));
-        if plan.access == PathAccess::Readwrite && owner.is_none() {
-            return Err(failed(libc::EPERM));
+        let by_root = stat.st_uid == 0 || stat.st_gid == 0;
+        // The user is 0 here, and whoever isn't the user is nobody we know.
+        let may_write = if as_user { stat.st_uid == 0 } else { !by_root };
+        if plan.access == PathAccess::Readwrite && !may_write {
+            let step = if as_user { Step::HostRootOfOthers } else { Step::HostRoot };
+            return Err(Failure::new(step, libc::EPERM).about(&plan.path));
         }
+        let owner = (!as_user && !by_root).then_some((stat.st_uid, stat.st_gid));
         Ok(Root { path: plan.path.clone(), dir, location, owner })
     }
 

@@ -89,7 +89,7 @@ fn hail(address: &std::os::unix::net::SocketAddr) -> Result<(), Errno> {
 }
 
 fn restrict_making_devices() -> Result<RulesetStatus, Refusal> {
-    let ruleset = Ruleset::default().handle_access(AccessFs::MakeChar)?.create()?;
+    let ruleset = Ruleset::default().handle_access(AccessFs::MakeBlock)?.create()?;
     Ok(ruleset.set_compatibility(CompatLevel::HardRequirement).restrict_self()?.ruleset)
 }
 

@@ -137,3 +137,36 @@ impl Cpu for V2Cpu {
         self.0.field("cpu.stat", "throttled_usec").map(|us| us * 1000)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files as a kernel that can start the peak anew (6.12) shows them. The readers are tried alone: no host of ours has both that
+    /// kernel and its memory controller in v2.
+    fn leaf() -> (tempfile::TempDir, V2Memory) {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("memory.peak"), "52428800\n").expect("a file");
+        let directory = Directory::open(dir.path().to_str().expect("UTF-8")).expect("open");
+        (dir, V2Memory::new(Rc::new(directory)))
+    }
+
+    #[test]
+    fn a_peak_that_was_started_anew_is_read_through_the_descriptor_that_did_it() {
+        let (dir, memory) = leaf();
+        assert_eq!(memory.peak(), Ok(Some(52_428_800)));
+        assert_eq!(memory.forget_peak(), Ok(true));
+        let file = dir.path().join("memory.peak");
+        std::fs::write(&file, "4096\n").expect("what the kernel shows this descriptor");
+        std::fs::rename(&file, dir.path().join("elsewhere")).expect("moved");
+        std::fs::write(&file, "99999999\n").expect("what it shows others");
+        assert_eq!(memory.peak(), Ok(Some(4096)));
+    }
+
+    #[test]
+    fn a_kernel_without_the_file_has_no_peak() {
+        let (dir, memory) = leaf();
+        std::fs::remove_file(dir.path().join("memory.peak")).expect("removed");
+        assert_eq!((memory.forget_peak(), memory.peak()), (Ok(false), Ok(None)));
+    }
+}

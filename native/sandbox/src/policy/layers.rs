@@ -20,7 +20,7 @@ const NEEDED: [(&str, &str); 18] = [
     ("workspace-quota", "limits.diskBytes and limits.inodes"),
     ("rlimits", "limits.openFiles"),
     ("seccomp", "policy.syscalls"),
-    ("landlock", "network.loopback deny holds twice"),
+    ("landlock", "files that aren't its own are closed twice"),
     ("cgroup-memory", "limits.memoryBytes"),
     ("cgroup-pids", "limits.processes"),
     ("cgroup-cpu", "limits.cpuTimeMs and limits.cpuMillis"),

@@ -39,8 +39,10 @@ impl Process {
         let accepted = &self.settings.substitutes;
         let has_substitute = |layer: &str| accepted.iter().any(|one| one.layer == layer);
         let missing = &self.hierarchies.missing;
-        if missing.iter().any(|(layer, _)| !has_substitute(layer)) {
-            let why = |layer: &str| missing.iter().find(|(name, _)| *name == layer).map(|(_, why)| why.clone());
+        // One that may be stood in for is not what refuses the job.
+        let unmet = || missing.iter().filter(|(layer, _)| !has_substitute(layer));
+        if unmet().next().is_some() {
+            let why = |layer: &str| unmet().find(|(name, _)| *name == layer).map(|(_, why)| why.clone());
             let untried = || Lack::NotTried("not tried: control groups are missing".to_owned());
             let layers = report(accepted, |layer| Found::lacking(why(layer).map_or_else(untried, Lack::Failed)));
             return Probed { layers, clean: true };
