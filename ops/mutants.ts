@@ -1,7 +1,8 @@
 // `npm run mutants`: leaves out each part of the confinement in turn and says which tests noticed. `-- --only NAME…` or `-- --sample N
-// --seed S` for some of them; all of them write the results that are checked in.
+// --seed S` for some of them. Verdicts go into the results that are checked in; those of a sample don't, which stops at the first test
+// that notices.
 
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, CLONE } from './mutants/build.ts';
@@ -23,11 +24,17 @@ for (const mutant of chosen) verdicts.push(await tryOut(mutant));
 const killed = verdicts.filter(({ killedBy }) => killedBy.length > 0).length;
 const unsound = verdicts.flatMap((verdict) => verdict.unsound).length;
 console.log(`\n${killed} of ${chosen.length} mutants killed`);
-if (chosen.length === MUTANTS.length && unsound === 0) {
-  const mutants = verdicts.map(({ unsound: _, ...verdict }) => verdict);
-  writeFileSync(RESULTS, `${JSON.stringify({ killed, of: chosen.length, mutants }, null, 2)}\n`);
-}
+if (values.sample === undefined && unsound === 0) record(verdicts);
 process.exitCode = killed === chosen.length && unsound === 0 ? 0 : 1;
+
+/** Puts verdicts among those of other mutants, in the order of the list. */
+function record(fresh: readonly Verdict[]): void {
+  const old = existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as { mutants: Verdict[] }).mutants : [];
+  const verdictOf = ({ name }: Mutant) => [...fresh, ...old].find((verdict) => verdict.name === name);
+  const mutants = MUTANTS.flatMap((mutant) => verdictOf(mutant) ?? []).map(({ unsound: _, ...verdict }) => verdict);
+  const killed = mutants.filter(({ killedBy }) => killedBy.length > 0).length;
+  writeFileSync(RESULTS, `${JSON.stringify({ killed, of: MUTANTS.length, mutants }, null, 2)}\n`);
+}
 
 function choose(): readonly Mutant[] {
   if (values.only === true) return named(positionals);

@@ -53,6 +53,14 @@ describe('the list of mutants', () => {
     ).toEqual([]);
   });
 
+  it('was tried: the results that are checked in say that each was killed', () => {
+    const results = JSON.parse(read('test/mutants/results.json')) as {
+      mutants: { name: string; killedBy: string[] }[];
+    };
+    expect(results.mutants.map(({ name }) => name)).toEqual(MUTANTS.map(({ name }) => name));
+    expect(results.mutants.filter(({ killedBy }) => killedBy.length === 0)).toEqual([]);
+  });
+
   it('gives the same sample for one seed, of as many kinds as there is room for', () => {
     expect(sample(10, 1)).toEqual(sample(10, 1));
     expect(sample(10, 1)).not.toEqual(sample(10, 2));

@@ -155,6 +155,8 @@ fn reading_a_file_that_is_larger_than_the_memory_is_harmless() {
         .claimed_with(ClaimLimits { memory_bytes: 32 * MIB, ..limits() })
         .run_last(shell("cat /data/big | wc -c"));
     assert_eq!((ran.exited(0).oom_kills, &*ran.stdout), (0, "67108864\n"));
+    // At the limit: else nothing was tried.
+    assert!(ran.evidence().memory_peak_bytes >= Some(31 * MIB), "{:?}", ran.evidence());
 }
 
 #[test]

@@ -158,7 +158,7 @@ parts! {
     OutputKept = "output-limit-kept",
     WorkingDirectoryRule = "working-directory-rule",
     TrapNamespaceLimitsLate = "trap-namespace-limits-late",
-    TrapOomByFailures = "trap-oom-by-failures",
+    TrapOomByPeak = "trap-oom-by-peak",
     TrapLeafReused = "trap-leaf-reused",
     TrapDeathSignalInPayload = "trap-death-signal-in-payload",
     TrapEtcMissing = "trap-etc-missing",

@@ -31,8 +31,9 @@ impl Memory for V1Memory {
     }
 
     fn kills(&self) -> Result<u64, Errno> {
-        if leave_out::is(Part::TrapOomByFailures) {
-            return self.0.number("memory.failcnt");
+        if leave_out::is(Part::TrapOomByPeak) {
+            let room = self.0.number("memory.limit_in_bytes")? - self.0.number("memory.max_usage_in_bytes")?;
+            return Ok(u64::from(room < 1 << 20));
         }
         self.0.field("memory.oom_control", "oom_kill")
     }
