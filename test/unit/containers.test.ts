@@ -9,7 +9,7 @@ const DOCUMENT = read('ops/containers.md');
 /** What the forkserver keeps, as its source says it. */
 function kept(): string[] {
   const source = read('native/forkserver/src/capabilities.rs');
-  const list = /const FORKSERVER: CapabilitySet =([^;]+);/.exec(source)?.[1] ?? '';
+  const list = /const FORKSERVER: CapabilitySet =([\s\S]+?)\n\n/.exec(source)?.[1] ?? '';
   return [...list.matchAll(/CapabilitySet::([A-Z_]+)/g)].map(([, name = '']) => name).sort();
 }
 
