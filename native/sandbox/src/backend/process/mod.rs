@@ -70,6 +70,8 @@ pub struct Process {
 struct Starts {
     link: Option<Arc<Link>>,
     nursery: Option<Nursery>,
+    /// Why the last forkserver would not serve: what a later start that can't be tried any more is refused with.
+    refusal: Option<BackendError>,
     last: Option<Instant>,
     pause: Duration,
     closed: bool,
@@ -105,8 +107,12 @@ impl Process {
         starts.rest()?;
         let born = self.give_birth(&mut starts).await?;
         match Link::open(born, self.host_plan()).await {
-            Ok(link) => Ok(starts.link.insert(Arc::new(link)).clone()),
+            Ok(link) => {
+                starts.refusal = None;
+                Ok(starts.link.insert(Arc::new(link)).clone())
+            }
             Err(error) => {
+                starts.refusal = Some(error.clone());
                 starts.begin_anew().await;
                 Err(error)
             }
@@ -121,8 +127,7 @@ impl Process {
                 starts.nursery = Some(nursery);
                 return born;
             }
-            Some(_) if privileges::are_dropped() => return Err(BackendError::ShimDied),
-            None if privileges::are_dropped() => return Err(BackendError::ShimDied),
+            _ if privileges::are_dropped() => return Err(starts.refusal.clone().unwrap_or(BackendError::ShimDied)),
             Some(dead) => dead.close().await,
             None => {}
         }
