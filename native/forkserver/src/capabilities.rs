@@ -21,6 +21,9 @@ const FORKSERVER: CapabilitySet = CapabilitySet::SYS_ADMIN // OwnMounts: namespa
 /// Where we are root by mapping a user's id, mapping that id again is mapping a root, which takes one more.
 const MAP_ROOT: CapabilitySet = CapabilitySet::SETFCAP;
 
+/// Held in reserve, in effect only [`overriding`]: the root directory of a hierarchy has the mode 0555, which stops its owner too.
+const RESERVE: CapabilitySet = CapabilitySet::DAC_OVERRIDE;
+
 fn needed(is_user_mapped_to_root: bool) -> CapabilitySet {
     if is_user_mapped_to_root { FORKSERVER | MAP_ROOT } else { FORKSERVER }
 }
@@ -31,17 +34,29 @@ pub fn first_missing(is_user_mapped_to_root: bool) -> Result<Option<String>, Err
     Ok(missing.iter_names().next().map(|(name, _)| format!("CAP_{name}")))
 }
 
-/// Reduces this process and all descendants to [`FORKSERVER`]. (A new user namespace gives its first process a full set, valid
+/// Reduces this process and all descendants to [`FORKSERVER`], and [`RESERVE`] where it is there. (A new user namespace gives its first process a full set, valid
 /// inside it only.)
 pub fn keep_for_forkserver(is_user_mapped_to_root: bool) -> Result<(), Errno> {
     let needed = needed(is_user_mapped_to_root);
     let needed = if leave_out::is(Part::ForkserverCapabilities) { CapabilitySet::all() } else { needed };
     drop_bounding_set_except(needed)?;
     clear_ambient_capability_set()?;
-    let kept = capabilities(None)?.permitted & needed;
-    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })?;
+    let (effective, reserve) = (capabilities(None)?.permitted & needed, capabilities(None)?.permitted & RESERVE);
     // The sealed copy is not executed again, and programs get none.
-    Ok(())
+    set(effective, effective | reserve)
+}
+
+/// Does something with the permission to write in a directory that nobody may write in, as far as this process was given that.
+pub fn overriding<T>(act: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+    let CapabilitySets { effective, permitted, .. } = capabilities(None)?;
+    set(effective | (permitted & RESERVE), permitted)?;
+    let result = act();
+    set(effective, permitted)?;
+    result
+}
+
+fn set(effective: CapabilitySet, permitted: CapabilitySet) -> Result<(), Errno> {
+    set_capabilities(None, CapabilitySets { effective, permitted, inheritable: CapabilitySet::empty() })
 }
 
 /// From here on changes of uid change no capability, and uid 0 brings none.
@@ -59,8 +74,7 @@ pub fn drop_all() -> Result<(), Errno> {
         return Ok(());
     }
     clear_ambient_capability_set()?;
-    let none = CapabilitySet::empty();
-    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+    set(CapabilitySet::empty(), CapabilitySet::empty())
 }
 
 /// Uid 0 means nothing, uid changes fix nothing up, nothing ambient; all of it locked.
@@ -104,5 +118,25 @@ mod tests {
         for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
             assert_eq!(status_line(&after, set), Some("0000000000000000"), "{set}");
         }
+    }
+
+    /// Whether root's own directory of the mode 0555 takes another one.
+    fn may_write_in(closed: &std::path::Path) -> bool {
+        std::fs::create_dir(closed.join("one")).and_then(|()| std::fs::remove_dir(closed.join("one"))).is_ok()
+    }
+
+    #[test]
+    fn a_closed_directory_is_written_in_only_while_overriding() {
+        let place = tempfile::tempdir().expect("a directory");
+        let closed = place.path().to_owned();
+        std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o555)).expect("closed");
+        assert!(may_write_in(&closed), "these tests are for root");
+        let thread = std::thread::spawn(move || {
+            keep_for_forkserver(false).expect("kept");
+            let before = may_write_in(&closed);
+            let meanwhile = overriding(|| Ok(may_write_in(&closed))).expect("overridden");
+            (before, meanwhile, may_write_in(&closed))
+        });
+        assert_eq!(thread.join().expect("a thread"), (false, true, false));
     }
 }
