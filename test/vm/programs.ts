@@ -35,6 +35,8 @@ export const PROGRAMS: GuestProgram[] = [
       cpu_of_all_processes_counts: SLOW,
       cpu_time_is_that_of_the_program: SLOW,
       evidence_of_a_step_is_its_own: SLOW,
+      reading_a_file_that_is_larger_than_the_memory_is_harmless:
+        'all that can be written there is memory already: no page is read into a cache',
       the_cpu_limit_kills_a_spinner_soon_after: SLOW,
       the_wall_limit_kills_a_sleeper: SLOW,
     },
