@@ -11,8 +11,8 @@ import { type Tally, tallyLibtest, tallyVitest } from './tally.ts';
 const CLONE = fileURLToPath(new URL('..', import.meta.url));
 const REPORTS = join(CLONE, '.bullpen', 'test');
 
-/** Suites that take minutes, of chance or of another machine: run when they are asked for by name. */
-export const ON_REQUEST = ['fuzz', 'vm', 'chaos'] as const;
+/** Suites of chance: run when they are asked for by name. */
+export const ON_REQUEST = ['chaos'] as const;
 
 export type SuiteName =
   | 'static'
@@ -25,6 +25,8 @@ export type SuiteName =
   | 'mutants'
   | 'pack'
   | 'quickstart'
+  | 'fuzz'
+  | 'vm'
   | (typeof ON_REQUEST)[number];
 
 /** The suites by name, cheapest first. */

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { compareInventories, type Inventory, ofInstances, takeInventory } from '../../ops/inventory.ts';
@@ -36,6 +38,14 @@ function setOf(capabilities: number[]): string {
 /** The distinct values of a field over all threads of a process. */
 function valuesOf(pid: number, field: string): string[] {
   return [...new Set(threadsOf(pid).map((status) => status.get(field) ?? 'missing'))];
+}
+
+const PROBE = new URL('../programs/file-probe.ts', import.meta.url).href;
+
+/** What the probe in a worker has said: when, of which file, and every distinct answer of its threads. */
+function answersOf(log: string): unknown[][] {
+  const lines = log.split('\n').filter((line) => line.startsWith('{"probe"'));
+  return lines.map((line) => Object.values(JSON.parse(line)));
 }
 
 function oomScoreOf(pid: number): number {
@@ -95,6 +105,26 @@ it('a worker started as root becomes an ordinary user on every thread, and only 
   // What reads these states sees it where something was kept: this process is root's.
   expect(valuesOf(process.pid, 'CapEff')).not.toEqual([NONE]);
   expect(await worker.stop()).toBe(0);
+}, 60_000);
+
+it('what only root may read a worker reads before it has given up being root, and not after', async () => {
+  const place = mkdtempSync(join(tmpdir(), 'bullpen-privileges-'));
+  chmodSync(place, 0o755);
+  const [secret, open] = [join(place, 'secret'), join(place, 'open')];
+  writeFileSync(secret, 'root only', { mode: 0o600 });
+  writeFileSync(open, 'for all', { mode: 0o644 });
+  const env = { BULLPEN_PROBE: `${secret}:${open}`, NODE_OPTIONS: `--import=${PROBE}` };
+  const worker = await pen.startWorker({}, env);
+  await runWithFiles('probed');
+  worker.kill('SIGUSR2');
+  await until('it has answered', () => answersOf(worker.log()).length === 4);
+  expect(answersOf(worker.log())).toEqual([
+    ['before', secret, 'opened'],
+    ['before', open, 'opened'],
+    ['after', secret, 'EACCES'],
+    ['after', open, 'opened'],
+  ]);
+  rmSync(place, { recursive: true });
 }, 60_000);
 
 it('without privileges a worker has its forkserver started again, any number of times, and leaves nothing', async () => {

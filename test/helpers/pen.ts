@@ -28,9 +28,9 @@ export class Pen {
   }
 
   /** Starts a worker and returns when the queue counts it as alive. */
-  async startWorker(config: Record<string, unknown> = {}): Promise<WorkerProcess> {
+  async startWorker(config: Record<string, unknown> = {}, env: Record<string, string> = {}): Promise<WorkerProcess> {
     const before = (await this.producer.stats()).liveWorkers;
-    const worker = WorkerProcess.start({ redis: this.redis.url, queue: this.queue, ...config });
+    const worker = WorkerProcess.start({ redis: this.redis.url, queue: this.queue, ...config }, undefined, env);
     this.workers.push(worker);
     const deadline = Date.now() + 20_000;
     // One that was killed counts until its registration ends.

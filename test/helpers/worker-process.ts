@@ -23,15 +23,23 @@ export class WorkerProcess {
   /**
    * Starts a worker with short locks (2 s), so that a killed one is noticed within a test's time.
    * @param config fields of the worker configuration beside `version`; `redis` and `queue` are required.
+   * @param env variables beside our own.
    */
-  static start(config: { redis: string; queue: string; [field: string]: unknown }, directory?: string): WorkerProcess {
+  static start(
+    config: { redis: string; queue: string; [field: string]: unknown },
+    directory?: string,
+    env: Record<string, string> = {},
+  ): WorkerProcess {
     const own = directory ?? mkdtempSync(join(tmpdir(), 'bullpen-test-worker-'));
     mkdirSync(own, { recursive: true });
     const file = join(own, 'config.json');
     const merged = { version: 1, slots: 4, lockMs: 3000, stalledMs: 1000, drainMs: 5000, logLevel: 'debug', ...config };
     writeFileSync(file, JSON.stringify({ runDir: join(own, 'run'), ...merged }));
     const log = openSync(join(own, 'worker.log'), 'a');
-    const child = spawn(process.execPath, [WORKER_CLI, 'start', '--config', file], { stdio: ['ignore', log, log] });
+    const child = spawn(process.execPath, [WORKER_CLI, 'start', '--config', file], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...env },
+    });
     closeSync(log);
     return new WorkerProcess(child, own, directory === undefined);
   }
