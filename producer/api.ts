@@ -1,6 +1,6 @@
 // The words of the public surface. `createProducer` in index.ts is the way in.
 
-import type { JobState as State, QueueStats as Stats } from '../protocol/index.ts';
+import type { DeadLetter, DeadLetters, DeadReason, JobState as State, QueueStats as Stats } from '../protocol/index.ts';
 import type { Job, Result } from '../schemas/types.ts';
 import type { ContentHolder } from './result.ts';
 import type { Settlement } from './window.ts';
@@ -10,6 +10,8 @@ export type JobInput = Job;
 
 /** Where a job is. */
 export type JobState = State;
+
+export type { DeadLetter, DeadLetters, DeadReason } from '../protocol/index.ts';
 
 /** How deep a queue is, and who serves it. */
 export type QueueStats = Stats & {
@@ -55,8 +57,36 @@ export interface Producer extends AsyncDisposable {
   /** A handle to a job submitted before, by any process. No I/O: that it exists is seen at the first use. */
   job(id: string): JobHandle;
   stats(): Promise<QueueStats>;
+  /** Jobs that we failed and that can be tried again. */
+  readonly dead: DeadJobs;
   /** Ends every call under way with `ProducerClosedError` and disconnects. Jobs go on. Safe to call twice. */
   close(): Promise<void>;
+}
+
+/** Which dead letters. Without a word: all that this producer may see. */
+export interface DeadFilter {
+  tenant?: string;
+  reason?: DeadReason;
+  /** Ended before this, in milliseconds since 1970. */
+  endedBeforeMs?: number;
+}
+
+/** A dead letter with its document, which refers to large content by `blob`. */
+export type OpenedLetter = DeadLetter & { document: Job };
+
+/** Dead letters of the producer's tenant, or of all tenants if it has none; ids without a tenant's name mean the producer's, or `default`. */
+export interface DeadJobs {
+  /** The latest first; beside them how much they take, and how many were dropped to make room. */
+  list(filter?: DeadFilter): Promise<DeadLetters>;
+  /** Throws `JobNotFoundError` or `DeadLetterGoneError`. */
+  open(id: string, tenant?: string): Promise<OpenedLetter>;
+  /**
+   * Submits its document again, as a new job with the id `ID.retry-N`; the old result stays. Tried again after an error, it is the same
+   * job. Throws as `open` and `submit` do.
+   */
+  retry(id: string, tenant?: string): Promise<JobHandle>;
+  /** Drops its document; its result stays. Throws as `open` does. */
+  purge(id: string, tenant?: string): Promise<void>;
 }
 
 export interface JobHandle {

@@ -1,5 +1,6 @@
 // Everything of ours that can go wrong at a producer, in one table. What a guest did is never here: that is an outcome.
 
+import type { LetterGone } from '../protocol/index.ts';
 import type { Issue } from '../schemas/parse.ts';
 import type { OutcomeKind } from '../schemas/types.ts';
 
@@ -27,6 +28,10 @@ export const ERRORS = {
     remedy: 'Check id, tenant and queue; ids are forgotten some days after the end.',
   },
   'result-expired': { retryable: false, remedy: 'Fetch results sooner, or raise resultTtlMs at the worker.' },
+  'dead-letter-gone': {
+    retryable: false,
+    remedy: 'Only a job of `bullpen dead list` can be retried or purged. What was dropped or purged: submit it anew.',
+  },
   'result-corrupt': {
     retryable: false,
     remedy: 'The stored result is not what the worker wrote: find out who writes to this Redis.',
@@ -171,6 +176,39 @@ export class ResultExpiredError extends BullpenError {
     super(`the result of job ${id} is no longer kept; its outcome was ${outcome}`);
     this.id = id;
     this.outcome = outcome;
+  }
+}
+
+/** Why a dead letter can't be had: what became of it, or what of it is missing. */
+export type DeadLetterProblem = LetterGone | 'document-gone' | 'content-gone' | 'ids-taken';
+
+const PROBLEMS: Record<DeadLetterProblem, string> = {
+  unknown: 'there is no such job',
+  alive: 'it has not ended',
+  never: 'it ended in a way that leaves nothing to be tried again',
+  dropped: 'newer dead letters needed the room',
+  purged: 'it was purged',
+  retried: 'it was retried',
+  ended: 'it ended so long ago that its document is no longer kept',
+  'document-gone': 'its document is gone, or is not the one that was accepted',
+  'content-gone': 'a content that its document refers to is gone, or was altered',
+  'ids-taken': 'a hundred ids of the form ID.retry-N are taken by other jobs',
+};
+
+/** The job is no dead letter (any more), or can't be retried. */
+export class DeadLetterGoneError extends BullpenError {
+  override readonly name = 'DeadLetterGoneError';
+  readonly code = 'dead-letter-gone';
+  readonly id: string;
+  readonly why: DeadLetterProblem;
+  /** The id of its retry, if it was retried; else `null`. */
+  readonly retryId: string | null;
+
+  constructor(id: string, why: DeadLetterProblem, retryId: string | null = null) {
+    super(`job ${id} is no dead letter: ${PROBLEMS[why]}${retryId === null ? '' : ` as ${retryId}`}`);
+    this.id = id;
+    this.why = why;
+    this.retryId = retryId;
   }
 }
 

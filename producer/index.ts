@@ -6,9 +6,15 @@ import { RedisProducer } from './producer.ts';
 
 export type { Outcome, OutcomeKind, Policy, Result } from '../schemas/types.ts';
 export type {
+  DeadFilter,
+  DeadJobs,
+  DeadLetter,
+  DeadLetters,
+  DeadReason,
   JobHandle,
   JobInput,
   JobState,
+  OpenedLetter,
   Producer,
   QueueStats,
   RunAllOptions,
@@ -18,6 +24,8 @@ export type {
 } from './api.ts';
 export {
   BullpenError,
+  DeadLetterGoneError,
+  type DeadLetterProblem,
   type ErrorCode,
   IdempotencyConflictError,
   InvalidJobError,

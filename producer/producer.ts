@@ -3,6 +3,7 @@ import { newUid } from '../protocol/index.ts';
 import type { Result } from '../schemas/types.ts';
 import { accept } from './accept.ts';
 import type {
+  DeadJobs,
   JobHandle,
   JobInput,
   Producer,
@@ -12,6 +13,7 @@ import type {
   SubmitOptions,
   WaitOptions,
 } from './api.ts';
+import { DeadLetterBox } from './dead.ts';
 import { type PreparedJob, prepareJob } from './document.ts';
 import { QueuedJob } from './handle.ts';
 import type { ProducerSettings } from './options.ts';
@@ -26,10 +28,12 @@ const IN_FLIGHT_MAX = 10_000;
 export class RedisProducer implements Producer {
   readonly #access: QueueAccess;
   readonly #tenant: string | null;
+  readonly dead: DeadJobs;
 
   constructor(settings: ProducerSettings) {
     this.#access = new QueueAccess(settings);
     this.#tenant = settings.tenant;
+    this.dead = new DeadLetterBox(this.#access, settings.tenant);
   }
 
   async submit(job: JobInput, { signal }: SubmitOptions = {}): Promise<JobHandle> {

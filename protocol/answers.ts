@@ -1,6 +1,7 @@
 // What goes into the protocol's calls and what comes out. Answers are values; only Redis failing throws.
 
 import type { OutcomeKind } from '../schemas/types.ts';
+import type { DeadReason } from './dead.ts';
 
 /** A record for a worker's audit log, sealed: made by `AuditChain`. */
 export interface AuditEntry {
@@ -92,6 +93,8 @@ export type BeginAnswer =
   | { answer: 'expired'; epoch: number; tenant: string; id: string }
   /** Its attempts are used up by executions that never came back: commit `worker-lost`, with this epoch. */
   | { answer: 'lost'; epoch: number; tenant: string; id: string }
+  /** Too many executions began and never ended: commit `worker-lost`, with this epoch, as a dead letter of the reason `poison`. */
+  | { answer: 'poison'; epoch: number; tenant: string; id: string }
   /** The epoch is not the expected one any more: peek again. */
   | { answer: 'moved'; epoch: number }
   /** No such job: its tombstone has gone, or it never was. */
@@ -111,8 +114,8 @@ export interface Commit {
   /** SHA-256 (hex) of the result. */
   resultSha256: string;
   outcome: OutcomeKind;
-  /** True for dead letters (`worker-lost`, `failed`): the document stays as long as the tombstone. */
-  keepDocument: boolean;
+  /** Set for dead letters (`worker-lost`, `failed`): the document stays as long as the tombstone, within the bounds of dead letters. */
+  dead: DeadReason | null;
   resultTtlMs: number;
   tombstoneTtlMs: number;
   /** 0 to 2 audit records (accepted if it never began, finished); stored whatever the answer, except `gap`. */
@@ -120,13 +123,20 @@ export interface Commit {
 }
 
 export type CommitAnswer =
-  | { answer: 'ok'; releases: string[] }
+  /** `dropped`: older dead letters that lost their document to this one. */
+  | { answer: 'ok'; releases: string[]; dropped: string[] }
   /** It has a result already; `same` when it is this one (a lost reply). */
   | { answer: 'already'; same: boolean; outcome: OutcomeKind }
   /** A later execution has begun: this result counts for nothing. */
   | { answer: 'fenced'; epoch: number }
   | { answer: 'gone' }
   | GapAnswer;
+
+export type YieldAnswer =
+  | { answer: 'yielded' }
+  /** A later execution has begun. */
+  | { answer: 'fenced'; epoch: number }
+  | { answer: 'gone' };
 
 export type CancelAnswer =
   | { answer: 'requested'; uid: string; state: 'waiting' | 'running' }
@@ -170,7 +180,7 @@ export interface Ending {
   id: string;
   /** For the commit; 0 if it never began. */
   epoch: number;
-  why: 'cancelled' | 'expired' | 'lost';
+  why: 'cancelled' | 'expired' | 'lost' | 'poison';
   /** Set when it was cancelled. */
   by: CancelledBy | null;
   /** For the audit record `accepted` of a job that never began. */
@@ -188,6 +198,8 @@ export interface JobState {
   state: JobPhase;
   /** Executions begun so far. */
   epoch: number;
+  /** Of these, those of which no end is known; the one that runs is among them. */
+  unended: number;
   attempts: number;
   priority: number;
   acceptedAtMs: number;
@@ -198,6 +210,8 @@ export interface JobState {
   cancelRequested: boolean;
   /** Instance that began it last. */
   worker: string | null;
+  /** The id of the dead letter that it retries; null if it retries none. */
+  retryOf: string | null;
   /** SHA-256 (hex) of the document as it was accepted. */
   documentSha256: string;
 }
@@ -218,6 +232,8 @@ export interface QueueStats {
   running: number;
   /** Dead letters that are kept. */
   dead: number;
+  /** Dead letters that lost their document because newer ones needed the room. */
+  deadDropped: number;
   /** Sum over live workers. */
   slots: number;
   workers: { instance: string; slots: number; digest: string; offer: string; heartbeatAtMs: number }[];

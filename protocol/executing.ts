@@ -1,5 +1,5 @@
 import type { OutcomeKind } from '../schemas/types.ts';
-import type { BeginAnswer, Beginning, CancelledBy, Commit, CommitAnswer } from './answers.ts';
+import type { BeginAnswer, Beginning, CancelledBy, Commit, CommitAnswer, YieldAnswer } from './answers.ts';
 import { auditArguments, gapAnswer } from './audit-log.ts';
 import { sha256Of } from './blobs.ts';
 import { readChunks } from './chunks.ts';
@@ -12,12 +12,12 @@ export async function begin(queue: QueueRedis, b: Beginning): Promise<BeginAnswe
 }
 
 export async function commit(queue: QueueRedis, c: Commit): Promise<CommitAnswer> {
-  const result = [c.uid, c.epoch, c.result, c.resultSha256, c.outcome, c.keepDocument ? 1 : 0];
+  const result = [c.uid, c.epoch, c.result, c.resultSha256, c.outcome, c.dead ?? ''];
   const times = [c.resultTtlMs, c.tombstoneTtlMs];
   const reply = await queue.run('commit', [...result, ...times, ...auditArguments(c.records)]);
   switch (textAt(reply, 0)) {
     case 'ok':
-      return { answer: 'ok', releases: textsAt(reply, 1) };
+      return { answer: 'ok', releases: textsAt(reply, 1), dropped: textsAt(reply, 2) };
     case 'already':
       return { answer: 'already', same: textAt(reply, 1) === 'same', outcome: textAt(reply, 2) as OutcomeKind };
     case 'fenced':
@@ -29,6 +29,14 @@ export async function commit(queue: QueueRedis, c: Commit): Promise<CommitAnswer
     default:
       throw unknownAnswer('commit', reply);
   }
+}
+
+export async function yieldExecution(queue: QueueRedis, e: { uid: string; epoch: number }): Promise<YieldAnswer> {
+  const reply = await queue.run('yield', [e.uid, e.epoch]);
+  const answer = textAt(reply, 0);
+  if (answer === 'fenced') return { answer, epoch: integerAt(reply, 1) };
+  if (answer === 'yielded' || answer === 'gone') return { answer };
+  throw unknownAnswer('yield', reply);
 }
 
 async function runAnswer(queue: QueueRedis, uid: string, reply: Reply): Promise<BeginAnswer> {
@@ -51,6 +59,7 @@ function otherBeginAnswer(reply: Reply): BeginAnswer {
       return { answer, ...jobOf(reply), by: textAt(reply, 4) as CancelledBy };
     case 'expired':
     case 'lost':
+    case 'poison':
       return { answer, ...jobOf(reply) };
     case 'moved':
       return { answer, epoch: integerAt(reply, 1) };

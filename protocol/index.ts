@@ -6,6 +6,14 @@ export { AuditChain, AuditChainError, type AuditEvent, auditHash, canonicalBytes
 export { type AppendAnswer, NO_HASH, type StoredRecord } from './audit-log.ts';
 export { BLOB_TTL_MS, BlobCorruptError } from './blobs.ts';
 export { addReleased, openBullQueue } from './bullmq.ts';
+export {
+  DEAD_REASONS,
+  type DeadLetter,
+  type DeadLetters,
+  type DeadReason,
+  type LetterGone,
+  type RetryAnswer,
+} from './dead.ts';
 export { SWEEP_LIMITS, type SweepLimits } from './fleet.ts';
 export { BULL_QUEUE_NAME, bullPrefix, type Keys, keysOf } from './keys.ts';
 export { Protocol } from './protocol.ts';

@@ -26,6 +26,8 @@ export interface Keys {
   readonly inflight: string;
   readonly due: string;
   readonly dead: string;
+  readonly deadBytes: string;
+  readonly deadTotals: string;
   readonly workers: string;
   readonly slots: string;
   worker(instance: string): string;
@@ -63,6 +65,8 @@ export function keysOf(queue: string): Keys {
     inflight: `${prefix}inflight`,
     due: `${prefix}due`,
     dead: `${prefix}dead`,
+    deadBytes: `${prefix}dead-bytes`,
+    deadTotals: `${prefix}dead-totals`,
     workers: `${prefix}workers`,
     slots: `${prefix}slots`,
     worker: (instance) => `${prefix}worker:${instance}`,

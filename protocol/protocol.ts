@@ -16,10 +16,12 @@ import type {
   RegisterAnswer,
   ResultAnswer,
   SweepAnswer,
+  YieldAnswer,
 } from './answers.ts';
 import * as log from './audit-log.ts';
 import { BLOB_TTL_MS, getBlob, putBlob, putResultBlob } from './blobs.ts';
-import { begin, commit } from './executing.ts';
+import * as dead from './dead.ts';
+import { begin, commit, yieldExecution } from './executing.ts';
 import * as fleet from './fleet.ts';
 import * as reading from './reading.ts';
 import { QueueRedis } from './scripts.ts';
@@ -56,6 +58,11 @@ export class Protocol {
   /** Ends a job with its one result. Sent before this returns, so that audit records keep their order. */
   commit(result: Commit): Promise<CommitAnswer> {
     return commit(this.#queue, result);
+  }
+
+  /** Says that an execution has ended without a result, before its job goes back to the queue: it does not count as one that never ended. */
+  yield(execution: { uid: string; epoch: number }): Promise<YieldAnswer> {
+    return yieldExecution(this.#queue, execution);
   }
 
   /** The first word of a worker. Until a worker is registered, nothing is released to BullMQ. */
@@ -116,6 +123,39 @@ export class Protocol {
   /** Depth, workers and tenants of the queue. Several round trips. */
   stats(): Promise<QueueStats> {
     return reading.readStats(this.#queue);
+  }
+
+  /** All dead letters. Two round trips. */
+  listDead(): Promise<dead.DeadLetters> {
+    return dead.listDead(this.#queue);
+  }
+
+  /** One dead letter; null when the job is none (any more). Two round trips. */
+  findDead(uid: string): Promise<dead.DeadLetter | null> {
+    return dead.findDead(this.#queue, uid);
+  }
+
+  /** Why a job is no dead letter (any more). */
+  explainNoDead(uid: string): Promise<{ why: dead.LetterGone; retryId: string | null }> {
+    return dead.explainNoDead(this.#queue, uid);
+  }
+
+  /** The document of a dead letter; null when it is gone or altered. Up to three round trips. */
+  readDeadDocument(uid: string): Promise<Uint8Array | null> {
+    return dead.readDeadDocument(this.#queue, uid);
+  }
+
+  /** Names the retry of a dead letter; the same names again until it is accepted under them and the letter is buried. */
+  nameRetry(of: {
+    letter: Pick<dead.DeadLetter, 'uid' | 'id' | 'retryOf'>;
+    newUid: string;
+  }): Promise<dead.RetryAnswer> {
+    return dead.nameRetry(this.#queue, of);
+  }
+
+  /** Takes a dead letter away; its result stays. False when it is none (any more). */
+  bury(uid: string, why: 'purged' | 'retried'): Promise<boolean> {
+    return dead.bury(this.#queue, uid, why);
   }
 
   /** Stores content, a round trip per 512 KiB, and returns its reference `sha256:…`. It lives for at least `ttlMs`. */

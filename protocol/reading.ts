@@ -21,6 +21,8 @@ const STATE_FIELDS = [
   'cancelBy',
   'owner',
   'sha256',
+  'ended',
+  'retryOf',
 ] as const;
 
 export async function lookup({ redis, keys }: QueueRedis, tenant: string, id: string): Promise<string | null> {
@@ -38,6 +40,7 @@ export async function peek({ redis, keys }: QueueRedis, uid: string): Promise<Jo
     id: of('id') ?? '',
     state: state as JobPhase,
     epoch: Number(of('epoch')),
+    unended: unendedOf(of('epoch'), of('ended'), state),
     attempts: Number(of('attempts')),
     priority: Number(of('priority')),
     acceptedAtMs: toMs(of('acceptedAtUs')) ?? 0,
@@ -46,8 +49,15 @@ export async function peek({ redis, keys }: QueueRedis, uid: string): Promise<Jo
     outcome: of('outcome') as OutcomeKind | null,
     cancelRequested: of('cancelBy') !== null,
     worker: of('owner'),
+    retryOf: of('retryOf'),
     documentSha256: of('sha256') ?? '',
   };
+}
+
+/** The end of the last one is what made the job final. */
+function unendedOf(epoch: string | null, ended: string | null, state: string): number {
+  const unended = Number(epoch) - Number(ended ?? 0);
+  return state === 'final' ? Math.max(0, unended - 1) : unended;
 }
 
 export async function readState(queue: QueueRedis, tenant: string, id: string): Promise<JobState | null> {
@@ -87,11 +97,12 @@ export async function countWorkers({ redis, keys }: QueueRedis): Promise<number>
 
 export async function readStats(queue: QueueRedis): Promise<QueueStats> {
   const { redis, keys } = queue;
-  const [waiting, released, inFlight, dead, memory, workers, tenants] = await Promise.all([
+  const [waiting, released, inFlight, dead, deadDropped, memory, workers, tenants] = await Promise.all([
     redis.zcard(keys.due),
     redis.zintercard(2, keys.due, keys.inflight),
     redis.zcard(keys.inflight),
     redis.zcard(keys.dead),
+    redis.hget(keys.deadTotals, 'dropped'),
     redis.info('memory'),
     readWorkers(queue),
     readTenants(queue),
@@ -99,7 +110,8 @@ export async function readStats(queue: QueueRedis): Promise<QueueStats> {
   const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
   const memoryOf = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(memory)?.[1] ?? 0);
   const bytes = { usedBytes: memoryOf('used_memory'), maxBytes: memoryOf('maxmemory') };
-  return { waiting, released, running: inFlight - released, dead, slots, workers, tenants, memory: bytes };
+  const letters = { dead, deadDropped: Number(deadDropped ?? 0) };
+  return { waiting, released, running: inFlight - released, ...letters, slots, workers, tenants, memory: bytes };
 }
 
 async function readWorkers({ redis, keys }: QueueRedis): Promise<QueueStats['workers']> {

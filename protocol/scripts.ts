@@ -8,13 +8,16 @@ const NAMES = [
   'accept',
   'append',
   'begin',
+  'bury',
   'cancel',
   'commit',
   'deregister',
   'register',
   'release',
+  'retry',
   'store',
   'sweep',
+  'yield',
 ] as const;
 const INCLUDE = /^--- include ([a-z]+)$/gm;
 

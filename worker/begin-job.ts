@@ -11,7 +11,7 @@ import type { Workplace } from './workplace.ts';
 export type Begun = Extract<BeginAnswer, { answer: 'run' }>;
 
 /** A job that ended without this attempt: what remains is to write that down. */
-export type Ended = Extract<BeginAnswer, { answer: 'cancelled' | 'expired' | 'lost' | 'corrupt' }>;
+export type Ended = Extract<BeginAnswer, { answer: 'cancelled' | 'expired' | 'lost' | 'poison' | 'corrupt' }>;
 
 export type Beginning =
   | Begun

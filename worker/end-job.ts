@@ -1,6 +1,6 @@
 // Jobs that end without a run of ours: cancelled or expired while they waited, or begun by workers that never came back.
 
-import type { Ending } from '../protocol/index.ts';
+import type { DeadReason, Ending } from '../protocol/index.ts';
 import type { AcceptanceFacts } from './audit-records.ts';
 import type { Beginning, Ended } from './begin-job.ts';
 import type { Committed } from './commit-result.ts';
@@ -15,14 +15,16 @@ export async function endJob(
   place: Workplace,
 ): Promise<Handled> {
   const job = { ...state, epoch: ended.epoch };
-  const committed = await commitEnd(job, { outcome: outcomeOf(ended), acceptanceIsLogged }, place);
+  const end = { outcome: outcomeOf(ended), dead: deadOf(ended.answer), acceptanceIsLogged };
+  const committed = await commitEnd(job, end, place);
   return committed === 'dropped' ? 'hand-back' : 'settled';
 }
 
 /** Commits the end that a sweep found. */
 export function endSwept(ending: Ending, place: Workplace): Promise<Committed> {
   const outcome = outcomeOf({ answer: ending.why, by: ending.by ?? 'caller' });
-  return commitEnd({ ...ending, startedAtMs: null }, { outcome, acceptanceIsLogged: ending.epoch > 0 }, place);
+  const end = { outcome, dead: deadOf(ending.why), acceptanceIsLogged: ending.epoch > 0 };
+  return commitEnd({ ...ending, startedAtMs: null }, end, place);
 }
 
 interface EndedJob extends AcceptanceFacts {
@@ -32,17 +34,25 @@ interface EndedJob extends AcceptanceFacts {
   startedAtMs: number | null;
 }
 
+interface End {
+  outcome: OwnOutcome;
+  /** Where it is not what the outcome says. */
+  dead: DeadReason | null;
+  acceptanceIsLogged: boolean;
+}
+
 /** Tried once: whoever gets the job next, or sweeps next, finds the same end. */
 async function commitEnd(
   job: EndedJob,
-  { outcome, acceptanceIsLogged }: { outcome: OwnOutcome; acceptanceIsLogged: boolean },
+  { outcome, dead, acceptanceIsLogged }: End,
   { instance, committer, log }: Workplace,
 ): Promise<Committed> {
   const { id, tenant, uid, epoch, startedAtMs } = job;
   const startedAt = startedAtMs === null ? null : new Date(startedAtMs).toISOString();
   const result = resultWithoutRun({ id, tenant, uid, epoch, worker: instance, startedAt }, outcome);
   const accepted = acceptanceIsLogged || epoch > 0 ? null : acceptanceOf(job);
-  const committed = await committer.commitIfPossible({ ...finishOf(result, { uid, epoch, tenant }), accepted });
+  const finish = finishOf(result, { uid, epoch, tenant });
+  const committed = await committer.commitIfPossible({ ...finish, dead: dead ?? finish.dead, accepted });
   log.info({ job: id, exec: `${uid}-${epoch}`, tenant, outcome: outcome.kind, committed }, 'ended');
   return committed;
 }
@@ -58,8 +68,13 @@ function outcomeOf(ended: { answer: Ended['answer']; by?: 'caller' | 'operator' 
     case 'expired':
       return { kind: 'expired' };
     case 'lost':
+    case 'poison':
       return { kind: 'worker-lost', reason: 'died' };
     case 'corrupt':
       return failure('document', 'hash', 'the stored document is not the one that was accepted');
   }
+}
+
+function deadOf(answer: Ended['answer']): DeadReason | null {
+  return answer === 'poison' ? 'poison' : null;
 }

@@ -1,13 +1,14 @@
+import type { DeadReason } from '../protocol/index.ts';
 import type { Outcome } from '../schemas/types.ts';
 
 /**
- * Failures of ours that would be the same failure again: the step in which they happen never depends on the worker or the
- * moment. Every other step may begin again while the job's attempts allow.
+ * Failures of ours that would be the same failure again, and what they make of the job: the step in which they happen never
+ * depends on the worker or the moment. Every other step may begin again while the job's attempts allow.
  */
-const FINAL_STEPS: ReadonlySet<string> = new Set([
-  'document', // the stored document is not the one that was accepted
-  'inputs', // a blob is missing or altered
-  'result', // it does not fit into a document
+export const FINAL_STEPS: ReadonlyMap<string, DeadReason> = new Map([
+  ['document', 'document-changed'],
+  ['inputs', 'inputs-lost'],
+  ['result', 'result-too-large'],
 ]);
 
 /** Whether a job that ended like this, in its `epoch`-th of `attempts` attempts, goes back to the queue. */

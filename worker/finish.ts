@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { HeldLayer, OutcomeKind, Result } from '../schemas/types.ts';
+import type { DeadReason } from '../protocol/index.ts';
+import type { HeldLayer, Outcome, OutcomeKind, Result } from '../schemas/types.ts';
 import type { AcceptanceFacts } from './audit-records.ts';
+import { FINAL_STEPS } from './failures.ts';
 import { separateLargeContent } from './large-content.ts';
 
 /** A job's end as it is committed: the result's bytes, and what the audit log says about them. */
@@ -15,8 +17,8 @@ export interface Finish {
   /** SHA-256 of the policy that was enforced; null when none was. */
   policySha256: string | null;
   layers: HeldLayer[];
-  /** Whether the document stays, for a dead letter. */
-  keepDocument: boolean;
+  /** Why the document stays, as a dead letter; null: it goes. */
+  dead: DeadReason | null;
   /** For a job that never began and whose acceptance no log tells yet. */
   accepted: AcceptanceFacts | null;
   /** Content that the result refers to: to be stored before it. */
@@ -28,18 +30,25 @@ export interface Finish {
 export function finishOf(result: Result, job: { uid: string; epoch: number; tenant: string }): Finish {
   const separated = separateLargeContent(result);
   const bytes = Buffer.from(JSON.stringify(separated.result), 'utf8');
-  const { kind } = result.outcome;
   return {
     uid: job.uid,
     epoch: job.epoch,
     tenant: job.tenant,
-    outcome: kind,
+    outcome: result.outcome.kind,
     resultSha256: createHash('sha256').update(bytes).digest('hex'),
     policySha256: result.sandbox?.policySha256 ?? null,
     layers: result.sandbox?.layers ?? [],
-    keepDocument: kind === 'worker-lost' || kind === 'failed',
+    dead: deadReasonOf(result.outcome),
     accepted: null,
     blobs: separated.blobs,
     result: bytes,
   };
+}
+
+const OF_LOSS = { died: 'worker-died', drain: 'worker-drained', 'lock-lost': 'lock-lost' } as const;
+
+/** Why a job that ended like this is a dead letter: what we failed to do can be tried again. Null for every other end. */
+function deadReasonOf(outcome: Outcome): DeadReason | null {
+  if (outcome.kind === 'worker-lost') return OF_LOSS[outcome.reason];
+  return outcome.kind === 'failed' ? (FINAL_STEPS.get(outcome.step) ?? 'step-failed') : null;
 }

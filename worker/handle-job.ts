@@ -40,16 +40,22 @@ async function takeThrough(delivery: Delivery, running: Running, place: Workplac
   const log = logExecution(place.log, { id, uid, epoch, tenant });
   log.info({ queuedUs: beginning.queuedUs }, 'begun');
   running.began(epoch, attempts);
-  if (!place.isServing() && running.mayBeginAgain) return 'hand-back';
+  if (!place.isServing() && running.mayBeginAgain) return handBack({ uid, epoch }, place);
   const result = await runJob(running, beginning, place);
 
   const outcome = result.outcome.kind;
   if (mayBeginAgain(result.outcome, { epoch, attempts })) {
     log.warn({ outcome, epoch, attempts }, 'back to the queue');
-    return 'hand-back';
+    return handBack({ uid, epoch }, place);
   }
   const finish = finishOf(result, { uid, epoch, tenant });
   const committed = await (running.fenced ? place.committer.commitIfPossible(finish) : place.committer.commit(finish));
   log.info({ outcome, committed }, 'finished');
   return 'settled';
+}
+
+/** Its end is told first, so that it is not taken for one that never ended. Unheard it counts as that, which is rather too strict. */
+async function handBack(execution: { uid: string; epoch: number }, { protocol, log }: Workplace): Promise<Handled> {
+  await protocol.yield(execution).catch((error: unknown) => log.debug({ err: error, ...execution }, 'yield'));
+  return 'hand-back';
 }

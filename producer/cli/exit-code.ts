@@ -41,6 +41,7 @@ const OF_ERROR: Record<ErrorCode, number> = {
   'wait-timeout': EXIT_TIMEOUT,
   'job-not-found': EXIT_REFUSED,
   'result-expired': EXIT_REFUSED,
+  'dead-letter-gone': EXIT_REFUSED,
   'result-corrupt': EXIT_FAILED,
   'producer-closed': EXIT_FAILED,
 };

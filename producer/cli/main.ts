@@ -5,6 +5,7 @@ import process from 'node:process';
 import { BullpenError } from '../errors.ts';
 import { artifacts } from './artifacts.ts';
 import { cancel } from './cancel.ts';
+import { dead } from './dead.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, exitCodeOfError } from './exit-code.ts';
 import { explain as explainVerb } from './explain.ts';
 import { queue } from './queue.ts';
@@ -18,7 +19,7 @@ import { validate } from './validate.ts';
 import { parseCall, type Verb } from './verb.ts';
 
 const VERBS: ReadonlyMap<string, Verb> = new Map(
-  Object.entries({ submit, result, artifacts, state, cancel, queue, validate, explain: explainVerb }),
+  Object.entries({ submit, result, artifacts, state, cancel, queue, dead, validate, explain: explainVerb }),
 );
 
 process.exitCode = await main(process.argv.slice(2));

@@ -13,19 +13,21 @@
 --
 -- {'run', epoch, tenant, id, attempts, queuedUs, acceptedAtUs, sha256, chunks, document} | {'final', outcome}
 -- | {'cancelled', epoch, tenant, id, by} | {'expired', epoch, tenant, id} | {'lost', epoch, tenant, id}
+-- | {'poison', epoch, tenant, id}
 -- | {'moved', epoch} | {'gone'} | {'gap', seq, sha256}
 local P = KEYS[1]
 --- include clock
 --- include audit
+--- include poison
 local uid, instance, token, expected = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local job_key = P .. 'job:' .. uid
 
 local function read_job()
   local f = redis.call('HMGET', job_key, 'state', 'epoch', 'attempts', 'owner', 'token', 'cancelBy', 'expiresAtMs',
-    'tenant', 'id', 'outcome', 'acceptedAtUs')
+    'tenant', 'id', 'outcome', 'acceptedAtUs', 'ended')
   return { state = f[1], epoch = tonumber(f[2] or '0'), attempts = tonumber(f[3] or '0'), owner = f[4], token = f[5],
     cancel_by = f[6], expires_at_ms = tonumber(f[7] or '0'), tenant = f[8], id = f[9], outcome = f[10],
-    accepted_at_us = tonumber(f[11] or '0') }
+    accepted_at_us = tonumber(f[11] or '0'), ended = tonumber(f[12] or '0') }
 end
 
 -- The verdict, and the epoch that a run has.
@@ -37,6 +39,7 @@ local function judge(job)
   if job.state == 'running' then
     -- The same delivery asks again: its reply was lost, nothing has run.
     if job.owner == instance and job.token == token then epoch = job.epoch
+    elseif is_poison(job) then return 'poison'
     elseif job.epoch >= job.attempts then return 'lost' end
   elseif job.expires_at_ms <= now_ms then return 'expired' end
   if epoch ~= expected then return 'moved', epoch end

@@ -6,21 +6,24 @@
 -- KEY id:TENANT:ID     string: uid; ends with the tombstone
 -- KEY document:UID:N   chunks of the document
 -- KEY result:UID       hash: bytes, sha256, log and seq of its audit record
--- KEY dead             zset: dead letters (jobs whose document is kept) by when they ended, bounded
+-- KEY dead             zset: dead letters
+-- KEY dead-bytes       hash: bytes of each one's document
+-- KEY dead-totals      hash: bytes of all, and how many were dropped
 -- CHANNEL done:UID     the outcome's kind
 -- (and those of the parts)
--- ARGV 1 uid, 2 epoch (0: never began), 3 result, 4 its sha256, 5 outcome kind, 6 '1': keep the document,
+-- ARGV 1 uid, 2 epoch (0: never began), 3 result, 4 its sha256, 5 outcome kind, 6 why it is a dead letter (empty: it is none),
 --      7 result TTL ms, 8 tombstone TTL ms, 9 log, 10 number of records, then the records
 --
--- {'ok', {released}} | {'already', 'same' or 'other', outcome} | {'fenced', epoch} | {'gone'} | {'gap', seq, sha256}
+-- {'ok', {released}, {dead letters that lost their document to the bounds}} | {'already', 'same' or 'other', outcome}
+-- | {'fenced', epoch} | {'gone'} | {'gap', seq, sha256}
 local P = KEYS[1]
 --- include clock
 --- include audit
 --- include release
+--- include dead
 local uid, epoch, result, result_sha256, outcome = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local keep, result_ttl_ms, tombstone_ttl_ms = ARGV[6] == '1', tonumber(ARGV[7]), tonumber(ARGV[8])
+local dead_reason, result_ttl_ms, tombstone_ttl_ms = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local job_key = P .. 'job:' .. uid
-local DEAD_MAX = 1000
 
 local function judge(job)
   if not job.state then return 'gone' end
@@ -29,26 +32,41 @@ local function judge(job)
   return 'ok'
 end
 
-local function drop_document(of, chunks)
-  redis.call('HDEL', P .. 'job:' .. of, 'document')
-  for n = 0, chunks - 1 do redis.call('UNLINK', P .. 'document:' .. of .. ':' .. n) end
+local function document_bytes(chunks)
+  local bytes = redis.call('HSTRLEN', job_key, 'document')
+  for n = 0, chunks - 1 do bytes = bytes + redis.call('STRLEN', P .. 'document:' .. uid .. ':' .. n) end
+  return bytes
 end
 
-local function bury(of)
-  local chunks = tonumber(redis.call('HGET', P .. 'job:' .. of, 'documentChunks') or '0')
-  drop_document(of, chunks)
-  redis.call('ZREM', P .. 'dead', of)
+local function is_beyond_bounds()
+  if redis.call('ZCARD', P .. 'dead') > DEAD_MAX then return true end
+  return tonumber(redis.call('HGET', P .. 'dead-totals', 'bytes') or '0') > DEAD_MAX_BYTES
 end
 
--- Dead letters are a bounded set: those whose tombstone has ended leave it, then the oldest.
+-- Those whose tombstone has ended leave; then, beyond the bounds, the oldest lose their document. Returns these.
+local function drop_beyond_bounds()
+  for _, ended in ipairs(redis.call('ZRANGEBYSCORE', P .. 'dead', '-inf', now_ms - tombstone_ttl_ms)) do bury(ended, 'ended') end
+  local dropped = {}
+  while is_beyond_bounds() and redis.call('ZCARD', P .. 'dead') > 1 do
+    local oldest = redis.call('ZRANGE', P .. 'dead', 0, 0)[1]
+    bury(oldest, 'dropped')
+    dropped[#dropped + 1] = oldest
+  end
+  if #dropped > 0 then
+    redis.call('HINCRBY', P .. 'dead-totals', 'dropped', #dropped)
+    redis.call('HSET', P .. 'dead-totals', 'droppedAtMs', now_ms)
+  end
+  return dropped
+end
+
 local function keep_document(chunks)
   for n = 0, chunks - 1 do redis.call('PEXPIRE', P .. 'document:' .. uid .. ':' .. n, tombstone_ttl_ms) end
+  local bytes = document_bytes(chunks)
+  redis.call('HSET', job_key, 'deadReason', dead_reason)
   redis.call('ZADD', P .. 'dead', now_ms, uid)
-  redis.call('ZREMRANGEBYSCORE', P .. 'dead', '-inf', now_ms - tombstone_ttl_ms)
-  local excess = redis.call('ZCARD', P .. 'dead') - DEAD_MAX
-  if excess > 0 then
-    for _, oldest in ipairs(redis.call('ZRANGE', P .. 'dead', 0, excess - 1)) do bury(oldest) end
-  end
+  redis.call('HSET', P .. 'dead-bytes', uid, bytes)
+  redis.call('HINCRBY', P .. 'dead-totals', 'bytes', bytes)
+  return drop_beyond_bounds()
 end
 
 local function write_result(seq)
@@ -60,9 +78,11 @@ end
 
 local function write_tombstone(job)
   redis.call('HSET', job_key, 'state', 'final', 'outcome', outcome, 'resultSha256', result_sha256, 'finishedAtUs', now_us)
-  if keep then keep_document(job.chunks) else drop_document(uid, job.chunks) end
   redis.call('PEXPIRE', job_key, tombstone_ttl_ms)
   redis.call('PEXPIRE', P .. 'id:' .. job.tenant .. ':' .. job.id, tombstone_ttl_ms)
+  if dead_reason ~= '' then return keep_document(job.chunks) end
+  drop_document(uid, job.chunks)
+  return {}
 end
 
 local records = read_records(9)
@@ -76,8 +96,8 @@ if verdict == 'gone' then return { 'gone' } end
 if verdict == 'already' then return { 'already', f[7] == result_sha256 and 'same' or 'other', f[6] } end
 if verdict == 'fenced' then return { 'fenced', job.epoch } end
 write_result(seq)
-write_tombstone(job)
+local dropped = write_tombstone(job)
 forget(uid, job.tenant)
 redis.call('PUBLISH', P .. 'done:' .. uid, outcome)
 enlist(job.tenant)
-return { 'ok', release() }
+return { 'ok', release(), dropped }

@@ -16,14 +16,16 @@
 local P = KEYS[1]
 --- include clock
 --- include release
+--- include poison
 local limit, settle_ms, again_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local adds, endings = {}, {}
 
 local function read_job(uid)
   local f = redis.call('HMGET', P .. 'job:' .. uid, 'state', 'epoch', 'attempts', 'owner', 'ownerBootId', 'cancelBy',
-    'tenant', 'id', 'sha256', 'acceptedAtUs')
+    'tenant', 'id', 'sha256', 'acceptedAtUs', 'ended')
   return { uid = uid, state = f[1], epoch = tonumber(f[2] or '0'), attempts = tonumber(f[3] or '0'), owner = f[4],
-    boot_id = f[5], cancel_by = f[6] or '', tenant = f[7], id = f[8], sha256 = f[9], accepted_at_us = tonumber(f[10] or '0') }
+    boot_id = f[5], cancel_by = f[6] or '', tenant = f[7], id = f[8], sha256 = f[9], accepted_at_us = tonumber(f[10] or '0'),
+    ended = tonumber(f[11] or '0') }
 end
 
 local function must_end(job, why)
@@ -56,6 +58,7 @@ local function look_at_inflight(uid)
     adds[#adds + 1] = uid
   elseif is_owner_gone(job) then
     if job.cancel_by ~= '' then must_end(job, 'cancelled')
+    elseif is_poison(job) then must_end(job, 'poison')
     elseif job.epoch >= job.attempts then must_end(job, 'lost')
     else adds[#adds + 1] = uid end
   end

@@ -61,7 +61,7 @@ export async function commit(
     result: c.result,
     resultSha256: c.resultSha256 ?? sha256(c.result),
     outcome: c.outcome.kind,
-    keepDocument: false,
+    dead: null,
     resultTtlMs: c.resultTtlMs ?? 60_000,
     tombstoneTtlMs: 600_000,
     records: [],

@@ -83,7 +83,7 @@ describe('usage', () => {
   test('help is given, with examples, for all and for each', async () => {
     const { code, stdout } = await bullpen(['--help']);
     expect(code).toBe(0);
-    for (const verb of ['submit', 'result', 'artifacts', 'state', 'cancel', 'queue', 'validate']) {
+    for (const verb of ['submit', 'result', 'artifacts', 'state', 'cancel', 'queue', 'dead', 'validate']) {
       expect(stdout).toContain(verb);
       const help = await bullpen([verb, '--help']);
       expect(help).toMatchObject({ code: 0, stderr: '' });
@@ -92,7 +92,7 @@ describe('usage', () => {
   });
 
   test.each([
-    [[], 'one of submit, result, artifacts, state, cancel, queue, validate, explain'],
+    [[], 'one of submit, result, artifacts, state, cancel, queue, dead, validate, explain'],
     [['explain'], 'name exactly one FILE, or - for stdin'],
     [['exlpain'], 'unknown command exlpain; there are submit,'],
     [['submit'], 'at least one FILE'],
@@ -109,6 +109,13 @@ describe('usage', () => {
     [['artifacts', 'a'], '-o DIR is missing'],
     [['validate'], 'at least one FILE'],
     [['queue', 'x'], 'takes no words'],
+    [['dead'], 'one of list, show, retry, purge'],
+    [['dead', 'list', 'x'], 'takes no words'],
+    [['dead', 'list', '--reason', 'x'], '--reason takes one of worker-died,'],
+    [['dead', 'show'], 'exactly one job id'],
+    [['dead', 'retry'], 'give job ids, or --all'],
+    [['dead', 'purge', 'a', '--all'], 'give job ids, or --all'],
+    [['dead', 'purge', 'a', '--older-than', '1h'], 'go with --all or list'],
     [['queue', '--redis', 'http://x'], '--redis must be'],
   ])('%j is wrong usage: 2', async (args, message) => {
     const { code, stdout, stderr } = await bullpen(args);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   BullpenError,
+  DeadLetterGoneError,
   ERRORS,
   IdempotencyConflictError,
   InvalidJobError,
@@ -21,6 +22,7 @@ const ONE_OF_EACH: BullpenError[] = [
   new WaitTimeoutError('a', 100, { queue: 'default', state: 'queued', liveWorkers: 0 }),
   new JobNotFoundError('a'),
   new ResultExpiredError('a', 'exited'),
+  new DeadLetterGoneError('a', 'retried', 'a.retry-1'),
   new ResultCorruptError('a', 'its sha256 differs'),
   new ProducerClosedError(),
 ];

@@ -98,7 +98,7 @@ export function offer(o: Partial<Offer> = {}): Offer {
 export function commitOf(uid: string, text = '{"kind":"result"}'): Commit {
   const result = Buffer.from(text);
   const times = { resultTtlMs: 60_000, tombstoneTtlMs: 600_000 };
-  const rest = { outcome: 'exited' as const, keepDocument: false, ...times, records: [] };
+  const rest = { outcome: 'exited' as const, dead: null, ...times, records: [] };
   return { uid, epoch: 1, result, resultSha256: sha256Of(result), ...rest };
 }
 

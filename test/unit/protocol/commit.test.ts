@@ -10,7 +10,7 @@ it('writes the result with its audit pointer, and leaves a tombstone without the
   await queue.run(uid);
   const finished = record(1);
   const wanted = commitOf(uid);
-  expect(await queue.commit(uid, { records: [finished] })).toEqual({ answer: 'ok', releases: [] });
+  expect(await queue.commit(uid, { records: [finished] })).toEqual({ answer: 'ok', releases: [], dropped: [] });
   expect(await queue.protocol.readResult(uid)).toEqual({
     answer: 'result',
     bytes: wanted.result,
@@ -41,7 +41,7 @@ it('releases the next job', async () => {
   const [first, second, third] = [await queue.accept('j1'), await queue.accept('j2'), await queue.accept('j3')];
   expect([first, second, third].map((job) => job.releases)).toEqual([[first.uid], [second.uid], []]);
   await queue.run(first.uid);
-  expect(await queue.commit(first.uid)).toEqual({ answer: 'ok', releases: [third.uid] });
+  expect(await queue.commit(first.uid)).toMatchObject({ answer: 'ok', releases: [third.uid] });
 });
 
 it('answers already to a second commit: the same result or another', async () => {
@@ -96,19 +96,4 @@ it('the outcome outlives the result, and both have an end', async () => {
   expect(await queue.protocol.readState('acme', 'j1')).toBeNull();
   const again = await queue.accept('j1');
   expect(again.uid).not.toBe(uid);
-});
-
-it('keeps the document of a dead letter, and of no more than 1,000 of them', async () => {
-  const queue = bench.queue();
-  const dead = { outcome: 'worker-lost' as const, keepDocument: true };
-  const oldest = await queue.finish('j0', dead);
-  expect(await bench.redis.hget(queue.keys.job(oldest), 'document')).toBe('{"id":"j0"}');
-  const now = Date.now() + 1000;
-  const others = Array.from({ length: 999 }, (_, n) => [now + n, `other-${n}`]).flat();
-  await bench.redis.zadd(queue.keys.dead, ...others);
-  expect((await queue.protocol.stats()).dead).toBe(1000);
-  const newest = await queue.finish('j1', dead);
-  expect((await queue.protocol.stats()).dead).toBe(1000);
-  expect(await bench.redis.hexists(queue.keys.job(oldest), 'document')).toBe(0);
-  expect(await bench.redis.zscore(queue.keys.dead, newest)).not.toBeNull();
 });

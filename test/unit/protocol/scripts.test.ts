@@ -71,7 +71,7 @@ it('a whole life of a job touches only keys and channels of its queue: a login t
   await queue.accept('j2');
   await queue.run(uid);
   await queue.protocol.cancel({ tenant: 'acme', id: 'j2' });
-  expect(await queue.commit(uid, { keepDocument: true })).toMatchObject({ answer: 'ok' });
+  expect(await queue.commit(uid, { dead: 'worker-died' })).toMatchObject({ answer: 'ok' });
   expect((await queue.protocol.sweep()).endings).toHaveLength(1);
   await queue.protocol.release();
   await queue.protocol.appendAudit([]);

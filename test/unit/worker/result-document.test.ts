@@ -111,14 +111,28 @@ describe('a finish', () => {
     const finish = finishOf(resultWithoutRun(subject, { kind: 'expired' }), { uid, epoch: 0, tenant: 'acme' });
     expect(finish.resultSha256).toBe(createHash('sha256').update(finish.result).digest('hex'));
     expect(checkResult(finish.result)).toMatchObject({ ok: true });
-    expect(finish.keepDocument).toBe(false);
+    expect(finish.dead).toBeNull();
   });
 
   it('keeps the document of a dead letter', () => {
     const kept = outcomes
-      .filter((outcome) => finishOf(resultWithoutRun(subject, outcome), { uid, epoch: 1, tenant: 'acme' }).keepDocument)
+      .filter(
+        (outcome) => finishOf(resultWithoutRun(subject, outcome), { uid, epoch: 1, tenant: 'acme' }).dead !== null,
+      )
       .map(({ kind }) => kind);
     expect(kept).toEqual(['worker-lost', 'failed']);
+  });
+
+  it.each([
+    [{ kind: 'worker-lost', reason: 'died' }, 'worker-died'],
+    [{ kind: 'worker-lost', reason: 'drain' }, 'worker-drained'],
+    [{ kind: 'worker-lost', reason: 'lock-lost' }, 'lock-lost'],
+    [failure('mount', 'EPERM', 'no'), 'step-failed'],
+    [failure('document', 'hash', 'no'), 'document-changed'],
+    [failure('inputs', 'blob-missing', 'no'), 'inputs-lost'],
+    [failure('result', 'too-large', 'no'), 'result-too-large'],
+  ] as const)('%j is a dead letter: %s', (outcome, reason) => {
+    expect(finishOf(resultWithoutRun(subject, outcome), { uid, epoch: 1, tenant: 'acme' }).dead).toBe(reason);
   });
 });
 

@@ -227,6 +227,14 @@ it('lets a failure of ours begin again while attempts allow', async () => {
   const uid = await submit('fail', { attempts: 3 });
   expect(await resultFor(uid)).toMatchObject({ epoch: 3, outcome: { kind: 'failed', step: 'mount' } });
   expect(runs.length).toBe(3);
+  expect(await protocol.findDead(uid)).toMatchObject({ reason: 'step-failed', epoch: 3 });
+});
+
+it('what goes back to the queue has told its end: however often, it is not poison', async () => {
+  await serve('w-one', { ceilings: { attempts: 10 } });
+  const uid = await submit('fail', { attempts: 5 });
+  expect(await resultFor(uid)).toMatchObject({ epoch: 5, outcome: { kind: 'failed', step: 'mount' } });
+  expect(await protocol.peek(uid)).toMatchObject({ unended: 0 });
 });
 
 it('drains: what may begin again goes to another worker at once, the rest finishes here', async () => {

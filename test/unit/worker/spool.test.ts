@@ -21,7 +21,7 @@ function finish(result: string): Finish {
     resultSha256: '0'.repeat(64),
     policySha256: null,
     layers: [{ layer: 'seccomp', value: 'strict' }],
-    keepDocument: false,
+    dead: null,
     accepted: null,
     blobs: [Buffer.from('first blob'), Buffer.from('second\nblob')],
     result: Buffer.from(result),
