@@ -163,6 +163,9 @@ parts! {
     TrapDeathSignalInPayload = "trap-death-signal-in-payload",
     TrapEtcMissing = "trap-etc-missing",
     TrapLeafPages = "trap-leaf-pages-kept",
+    // Not left out but brought in: a defect of our own, in a call or in the midst of a job. It must cost that alone.
+    DefectInCall = "defect-in-call",
+    DefectInJob = "defect-in-job",
 }
 
 /// Is this part left out?

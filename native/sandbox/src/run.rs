@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use files::{Full, Limits};
 use forkserver::wire::PathPlan;
+use leave_out::Part;
 
 use crate::backend::{self, BackendError, Launch, Program};
 use crate::control::Control;
@@ -202,6 +203,7 @@ async fn collect(place: &mut Lease, patterns: &[String], limits: &LimitSet, repo
     if patterns.is_empty() {
         return Ok(());
     }
+    assert!(!leave_out::is(Part::DefectInJob), "a planted defect");
     let begun = Instant::now();
     let (artifacts, artifact_bytes) = (limits.artifacts, limits.artifact_bytes);
     let limits = Limits { artifacts, artifact_bytes, time_ms: COLLECT_TIME.as_millis() as u64 };
