@@ -4,9 +4,10 @@ use super::Leaf;
 use super::accounts::{Cpu, Memory, Tasks, Unkept};
 use super::directory::Directory;
 use super::husks::Husks;
+use super::pids::Pids;
 use super::polling::{CountedCpu, POLLING, PolledMemory, RLIMIT, RlimitTasks, Tree};
-use super::v1::{V1Cpu, V1Memory, V1Tasks};
-use super::v2::{V2Cpu, V2Memory, V2Tasks};
+use super::v1::{V1, V1Cpu, V1Memory};
+use super::v2::{V2, V2Cpu, V2Memory};
 use crate::capabilities::overriding;
 use crate::step::{At, Failure, Step};
 use forkserver::wire::{CgroupHierarchy, CgroupVersion, HostPlan, Substitute};
@@ -92,8 +93,8 @@ impl Hierarchies {
             None => Box::new(Unkept),
         };
         let tasks: Box<dyn Tasks> = match with("pids") {
-            Some((CgroupVersion::V1, directory)) => Box::new(V1Tasks(directory)),
-            Some((CgroupVersion::V2, directory)) => Box::new(V2Tasks(directory)),
+            Some((CgroupVersion::V1, directory)) => Box::new(Pids { directory, kept_by: V1 }),
+            Some((CgroupVersion::V2, directory)) => Box::new(Pids { directory, kept_by: V2 }),
             None if self.accepts("cgroup-pids", RLIMIT) => Box::new(RlimitTasks::default()),
             None => Box::new(Unkept),
         };

@@ -8,6 +8,7 @@ mod accounts;
 mod directory;
 mod house;
 mod husks;
+mod pids;
 mod polling;
 mod v1;
 mod v2;

@@ -1,6 +1,6 @@
 //! cgroup v1: a hierarchy for each controller, or for a few together. A process enters by itself, hierarchy by hierarchy.
 
-use super::accounts::{Alarm, Cpu, Memory, Tasks};
+use super::accounts::{Alarm, Cpu, Memory};
 use super::directory::Directory;
 use super::{CPU_PERIOD_US, quota_us, whole_pages};
 use leave_out::Part;
@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 use std::rc::Rc;
 
 /// The value of a layer that v1 keeps.
-const V1: &str = "v1";
+pub const V1: &str = "v1";
 
 pub struct V1Memory(pub Rc<Directory>);
 
@@ -78,26 +78,6 @@ impl Memory for V1Memory {
 
     fn sockets_peak(&self) -> Result<u64, Errno> {
         self.0.number("memory.kmem.tcp.max_usage_in_bytes")
-    }
-}
-
-pub struct V1Tasks(pub Rc<Directory>);
-
-impl Tasks for V1Tasks {
-    fn kept_by(&self) -> Option<&'static str> {
-        Some(V1)
-    }
-
-    fn limit(&self, tasks: u64) -> Result<(), Errno> {
-        self.0.set("pids.max", &tasks.to_string())
-    }
-
-    fn refused(&self) -> Result<u64, Errno> {
-        self.0.field("pids.events", "max")
-    }
-
-    fn peak(&self) -> Result<Option<u64>, Errno> {
-        self.0.number_if_there("pids.peak")
     }
 }
 

@@ -1,6 +1,6 @@
 //! cgroup v2: one hierarchy. A process is born in its leaf, and all of a leaf is killed at once.
 
-use super::accounts::{Alarm, Cpu, Memory, Tasks};
+use super::accounts::{Alarm, Cpu, Memory};
 use super::directory::Directory;
 use super::{CPU_PERIOD_US, quota_us, whole_pages};
 use forkserver::kernel;
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 /// The value of a layer that v2 keeps.
-const V2: &str = "v2";
+pub const V2: &str = "v2";
 
 pub struct V2Memory {
     directory: Rc<Directory>,
@@ -96,26 +96,6 @@ fn number_at_start(file: &OwnedFd) -> Result<u64, Errno> {
     let mut text = [0; 32];
     let count = pread(file, &mut text, 0)?;
     std::str::from_utf8(&text[..count]).ok().and_then(kernel::number).ok_or(Errno::BADMSG)
-}
-
-pub struct V2Tasks(pub Rc<Directory>);
-
-impl Tasks for V2Tasks {
-    fn kept_by(&self) -> Option<&'static str> {
-        Some(V2)
-    }
-
-    fn limit(&self, tasks: u64) -> Result<(), Errno> {
-        self.0.set("pids.max", &tasks.to_string())
-    }
-
-    fn refused(&self) -> Result<u64, Errno> {
-        self.0.field("pids.events", "max")
-    }
-
-    fn peak(&self) -> Result<Option<u64>, Errno> {
-        self.0.number_if_there("pids.peak")
-    }
 }
 
 pub struct V2Cpu(pub Rc<Directory>);
