@@ -22,6 +22,8 @@ export interface PrivateRedisOptions {
   directory?: string;
   /** TCP port on 127.0.0.1. Default: a free one. */
   port?: number;
+  /** When its log is on the disk: before each answer (`always`), or once a second (`everysec`, the default). */
+  fsync?: 'always' | 'everysec';
 }
 
 export interface PrivateRedis {
@@ -39,7 +41,7 @@ export interface PrivateRedis {
 }
 
 /**
- * Starts Debian's redis-server on 127.0.0.1 with AOF (everysec) and `noeviction`, and waits until it answers.
+ * Starts Debian's redis-server on 127.0.0.1 with AOF and `noeviction`, and waits until it answers.
  * Throws when the binary is missing (with the remedy) or when the server does not come up in 10 s (with its log).
  */
 export async function startPrivateRedis(options: PrivateRedisOptions = {}): Promise<PrivateRedis> {
@@ -47,7 +49,7 @@ export async function startPrivateRedis(options: PrivateRedisOptions = {}): Prom
     throw new Error(`${REDIS_SERVER} is missing. Remedy: apt-get install redis-server`);
   }
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'bullpen-redis-')));
-  const server = new RedisServer(directory, options.directory === undefined);
+  const server = new RedisServer(directory, options.directory === undefined, options.fsync ?? 'everysec');
   try {
     await server.startSomewhere(options.port);
   } catch (error) {
@@ -61,12 +63,14 @@ class RedisServer implements PrivateRedis {
   readonly directory: string;
   port = 0;
   readonly #ownsDirectory: boolean;
+  readonly #fsync: 'always' | 'everysec';
   #child: ChildProcess | null = null;
   readonly #endWithUs = () => void this.#child?.kill('SIGKILL');
 
-  constructor(directory: string, ownsDirectory: boolean) {
+  constructor(directory: string, ownsDirectory: boolean, fsync: 'always' | 'everysec') {
     this.directory = directory;
     this.#ownsDirectory = ownsDirectory;
+    this.#fsync = fsync;
     process.on('exit', this.#endWithUs);
   }
 
@@ -95,9 +99,9 @@ class RedisServer implements PrivateRedis {
   async kill(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
     if (child === null) return;
+    if (signal === 'SIGSTOP' || signal === 'SIGCONT') return void child.kill(signal);
     const ended = once(child, 'exit');
     child.kill(signal);
-    if (signal === 'SIGSTOP' || signal === 'SIGCONT') return;
     await ended;
   }
 
@@ -113,7 +117,7 @@ class RedisServer implements PrivateRedis {
   }
 
   async #start(): Promise<void> {
-    const child = spawn(REDIS_SERVER, serverArguments(this.directory, this.port), { stdio: 'ignore' });
+    const child = spawn(REDIS_SERVER, serverArguments(this.directory, this.port, this.#fsync), { stdio: 'ignore' });
     child.once('exit', () => {
       if (this.#child === child) this.#child = null;
     });
@@ -142,7 +146,7 @@ class RedisServer implements PrivateRedis {
   }
 }
 
-function serverArguments(directory: string, port: number): string[] {
+function serverArguments(directory: string, port: number, fsync: string): string[] {
   const settings: Record<string, string> = {
     bind: '127.0.0.1',
     port: String(port),
@@ -150,7 +154,7 @@ function serverArguments(directory: string, port: number): string[] {
     logfile: join(directory, 'redis.log'),
     daemonize: 'no',
     appendonly: 'yes',
-    appendfsync: 'everysec',
+    appendfsync: fsync,
     save: '',
     'maxmemory-policy': 'noeviction',
   };

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What happens to a connection from now on; `dark`: nothing arrives any more on either side, and nobody is told. */
 type Fate = 'open' | 'deaf' | 'dark';
@@ -14,6 +15,8 @@ interface Link {
 export class FaultProxy {
   /** Milliseconds that every piece of a conversation takes longer, each way. */
   delayMs = 0;
+  /** Above 0: every piece is cut into pieces of at most so many bytes, which arrive one by one. */
+  sliceBytes = 0;
   /** Chance, 0 to 1, that a piece of an answer is lost and its connection reset. */
   lossRate = 0;
   /** Where chance comes from: a number from 0 up to 1. */
@@ -78,8 +81,9 @@ export class FaultProxy {
       socket.on('error', () => undefined);
       socket.on('close', () => this.#part(link));
     }
-    client.on('data', (bytes) => this.#ask(link, bytes));
-    link.redis.on('data', (bytes) => this.#answer(link, bytes));
+    const [toRedis, toClient] = [this.#pipeTo(link.redis), this.#pipeTo(link.client)];
+    client.on('data', (bytes) => this.#ask(link, bytes, toRedis));
+    link.redis.on('data', (bytes) => this.#answer(link, bytes, toClient));
   }
 
   #part(link: Link): void {
@@ -88,27 +92,47 @@ export class FaultProxy {
     link.redis.destroy();
   }
 
-  #ask(link: Link, bytes: Buffer): void {
+  #ask(link: Link, bytes: Buffer, pass: (bytes: Buffer) => void): void {
     if (link.fate === 'dark') return;
     if (this.#doomed !== null && bytes.includes(this.#doomed)) {
       this.#doomed = null;
       link.fate = 'deaf';
     }
-    this.#later(() => link.redis.write(bytes));
+    pass(bytes);
   }
 
-  #answer(link: Link, bytes: Buffer): void {
+  #answer(link: Link, bytes: Buffer, pass: (bytes: Buffer) => void): void {
     if (link.fate === 'dark') return;
     if (link.fate === 'deaf' || this.random() < this.lossRate) {
       this.lost += 1;
       link.client.resetAndDestroy();
       return;
     }
-    this.#later(() => link.client.write(bytes));
+    pass(bytes);
   }
 
-  #later(act: () => void): void {
-    if (this.delayMs === 0) act();
-    else setTimeout(act, this.delayMs);
+  /** One direction of a connection: late or in slices, but in its order, whatever is changed meanwhile. */
+  #pipeTo(socket: Socket): (bytes: Buffer) => void {
+    let [waiting, turn] = [0, Promise.resolve()];
+    return (bytes) => {
+      const dueAt = performance.now() + this.delayMs;
+      if (waiting === 0 && this.delayMs === 0 && this.sliceBytes === 0) return void socket.write(bytes);
+      waiting += 1;
+      turn = turn
+        .then(() => this.#deliver(socket, bytes, dueAt))
+        .finally(() => {
+          waiting -= 1;
+        });
+    };
+  }
+
+  async #deliver(socket: Socket, bytes: Buffer, dueAt: number): Promise<void> {
+    const early = dueAt - performance.now();
+    if (early > 0) await sleep(early);
+    const size = this.sliceBytes > 0 ? this.sliceBytes : bytes.length;
+    for (let at = 0; at < bytes.length; at += size) {
+      if (at > 0) await new Promise((next) => setImmediate(next));
+      socket.write(bytes.subarray(at, at + size));
+    }
   }
 }
