@@ -21,7 +21,26 @@ export function processesWith(token: string): number[] {
 
 /** The children of a process. */
 export function childrenOf(parent: number): number[] {
-  return pids().filter((pid) => Number(read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ')[1]) === parent);
+  return pids().filter((pid) => parentOf(pid) === parent);
+}
+
+/** All processes below one, the nearest first. */
+export function descendantsOf(ancestor: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const pid of pids()) children.set(parentOf(pid), [...(children.get(parentOf(pid)) ?? []), pid]);
+  const found: number[] = [];
+  for (
+    let level = children.get(ancestor) ?? [];
+    level.length > 0;
+    level = level.flatMap((pid) => children.get(pid) ?? [])
+  ) {
+    found.push(...level);
+  }
+  return found;
+}
+
+function parentOf(pid: number): number {
+  return Number(read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ')[1]);
 }
 
 /** What the kernel says of each thread of a process, field by field. */
