@@ -79,11 +79,12 @@ class Acceptance {
   }
 
   async #ask(protocol: Protocol): Promise<AcceptAnswer> {
-    const { uid, tenant, id, document, sha256, attempts, priority, expiresInMs } = this.#job;
+    const { uid, tenant, id, document, sha256, attempts, priority, expiresInMs, contentBytes } = this.#job;
     const earlier = this.#unanswered;
     this.#unanswered = true;
     try {
-      return await protocol.accept({ uid, tenant, id, document, sha256, attempts, priority, expiresInMs });
+      const rest = { attempts, priority, expiresInMs, contentBytes };
+      return await protocol.accept({ uid, tenant, id, document, sha256, ...rest });
     } catch (error) {
       if (isReply(error) && NOT_RUN.test(error.message)) this.#unanswered = earlier;
       throw error;

@@ -18,6 +18,8 @@ export interface PreparedJob {
   readonly document: Uint8Array;
   /** Of `document`, 64 hexadecimal digits. */
   readonly sha256: string;
+  /** All content that the document refers to, whether in `blobs` or stored before. */
+  readonly contentBytes: number;
   /** What has to be stored before the document is. */
   readonly blobs: readonly Uint8Array[];
   readonly attempts: number;
@@ -47,6 +49,7 @@ export function prepareJob(job: Job, { tenant, uid }: Submitter): PreparedJob {
     tenant: light.tenant ?? DEFAULTS.tenant,
     document,
     sha256: createHash('sha256').update(document).digest('hex'),
+    contentBytes: contentBytesOf(light),
     blobs,
     attempts: light.attempts ?? DEFAULTS.attempts,
     priority: light.priority ?? DEFAULTS.priority,
@@ -97,6 +100,10 @@ function moveLargeContent(job: Job): { job: Job; blobs: Uint8Array[] } {
   const files = job.files?.map((file) => lighten(file, blobs));
   const stdin = job.stdin && lighten(job.stdin, blobs);
   return { job: { ...job, ...(files && { files }), ...(stdin && { stdin }) }, blobs };
+}
+
+function contentBytesOf({ stdin, files = [] }: Job): number {
+  return [stdin, ...files].reduce((sum, content) => sum + (content?.bytes ?? 0), 0);
 }
 
 /** The same content with large text or base64 replaced by a reference to what is added to `blobs`. */

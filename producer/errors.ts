@@ -1,6 +1,6 @@
 // Everything of ours that can go wrong at a producer, in one table. What a guest did is never here: that is an outcome.
 
-import type { LetterGone } from '../protocol/index.ts';
+import type { LetterGone, QuotaName } from '../protocol/index.ts';
 import type { Issue } from '../schemas/parse.ts';
 import type { OutcomeKind } from '../schemas/types.ts';
 
@@ -88,20 +88,20 @@ export class IdempotencyConflictError extends BullpenError {
   }
 }
 
-/** A cap on queued jobs or bytes, or Redis' memory, refused the job. */
+/** A cap on queued jobs or bytes (the tenant's own or that of all), or Redis' memory, refused the job. Nothing of it was accepted. */
 export class QuotaExceededError extends BullpenError {
   override readonly name = 'QuotaExceededError';
   readonly code = 'quota-exceeded';
   readonly id: string;
-  /** Which quota. */
-  readonly quota: string;
-  /** Its value, in the unit of the quota (jobs or bytes). */
+  /** Which quota: `redis-memory` is 85 % of what Redis may use. */
+  readonly quota: QuotaName;
+  /** Its value, in the unit of the quota (jobs or bytes); of `redis-memory` all that Redis may use. */
   readonly limit: number;
-  /** When it is worth trying again, in milliseconds from now. */
+  /** When it is worth trying again, in milliseconds from now: 100 to 60,000, by how fast jobs leave the queue. */
   readonly retryAfterMs: number;
 
-  constructor(id: string, refusal: { quota: string; limit: number; retryAfterMs: number }) {
-    super(`job ${id} is over the quota ${refusal.quota} of ${refusal.limit}`);
+  constructor(id: string, refusal: { quota: QuotaName; limit: number; retryAfterMs: number }) {
+    super(`job ${id} is over the quota ${refusal.quota} of ${refusal.limit}: try again in ${refusal.retryAfterMs} ms`);
     this.id = id;
     this.quota = refusal.quota;
     this.limit = refusal.limit;

@@ -6,7 +6,8 @@ import type { QueueRedis } from './scripts.ts';
 
 /** Chunks that no acceptance follows go after this time. */
 const ORPHAN_TTL_MS = 3_600_000;
-const RETRY_AFTER_MS = 1000;
+/** As in the script. */
+const RETRY_FULL_MS = 5000;
 const REASON_MAX = 1000;
 
 export async function accept(queue: QueueRedis, a: Acceptance): Promise<AcceptAnswer> {
@@ -14,8 +15,8 @@ export async function accept(queue: QueueRedis, a: Acceptance): Promise<AcceptAn
     const chunks = a.document.length > INLINE_MAX_BYTES ? chunksOf(a.document.length) : 0;
     if (chunks > 0) await writeDocument(queue, a);
     const document = chunks > 0 ? '' : a.document;
-    const limits = [a.attempts, a.priority, a.expiresInMs];
-    const reply = await queue.run('accept', [a.uid, a.tenant, a.id, a.sha256, document, chunks, ...limits]);
+    const rest = [a.attempts, a.priority, a.expiresInMs, a.contentBytes ?? 0];
+    const reply = await queue.run('accept', [a.uid, a.tenant, a.id, a.sha256, document, chunks, ...rest]);
     return acceptAnswer(reply);
   } catch (error) {
     if (isOutOfMemory(error)) return memoryQuota(queue);
@@ -74,5 +75,5 @@ function isOutOfMemory(error: unknown): boolean {
 
 async function memoryQuota({ redis }: QueueRedis): Promise<AcceptAnswer> {
   const limit = Number(/^maxmemory:(\d+)/m.exec(await redis.info('memory'))?.[1] ?? 0);
-  return { answer: 'quota', quota: 'redis-memory', limit, retryAfterMs: RETRY_AFTER_MS };
+  return { answer: 'quota', quota: 'redis-memory', limit, retryAfterMs: RETRY_FULL_MS };
 }

@@ -43,9 +43,17 @@ export interface Acceptance {
   priority: number;
   /** Not begun by then: expired. 1 ms to 7 days. */
   expiresInMs: number;
+  /** Bytes of the content beside the document that it refers to: they count against the tenant's queued bytes. Default: none. */
+  contentBytes?: number;
 }
 
-export type QuotaName = 'redis-memory' | 'tenant-queued';
+/** What can refuse a job, in the order in which it is asked. */
+export type QuotaName =
+  | 'tenant-queued-jobs'
+  | 'tenant-queued-bytes'
+  | 'total-queued-jobs'
+  | 'total-queued-bytes'
+  | 'redis-memory';
 
 export type AcceptAnswer =
   /** Accepted (or it was by this very uid: a reply was lost). `releases` are for {@link addReleased}. */
@@ -54,7 +62,7 @@ export type AcceptAnswer =
   | { answer: 'exists'; uid: string; state: JobPhase }
   /** Another document has this id. */
   | { answer: 'conflict'; uid: string }
-  /** Refused for now. `limit` in bytes (`redis-memory`) or jobs (`tenant-queued`). */
+  /** Refused for now. `limit` in jobs or bytes; of `redis-memory`, `maxmemory`. `retryAfterMs` 100 to 60,000, from how fast jobs leave. */
   | { answer: 'quota'; quota: QuotaName; limit: number; retryAfterMs: number };
 
 export interface Beginning {

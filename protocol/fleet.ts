@@ -1,8 +1,10 @@
 // Workers in the eyes of the queue: who lives, with how many slots, and what a dead one left behind.
 
+import type { Tenants } from '../schemas/types.ts';
 import type { CancelledBy, Ending, Offer, RegisterAnswer, SweepAnswer } from './answers.ts';
 import { integerAt, listAt, type Reply, textAt, textsAt, unknownAnswer } from './reply.ts';
 import type { QueueRedis } from './scripts.ts';
+import { tenantArguments } from './tenants.ts';
 
 /** Bounds of one sweep. */
 export interface SweepLimits {
@@ -16,9 +18,19 @@ export interface SweepLimits {
 
 export const SWEEP_LIMITS: SweepLimits = { batch: 200, settleMs: 2000, againMs: 5000 };
 
-export async function register(queue: QueueRedis, o: Offer): Promise<RegisterAnswer> {
+export async function register(queue: QueueRedis, o: Offer, said: Tenants | null): Promise<RegisterAnswer> {
   const mixed = o.mixed ? 1 : 0;
-  const reply = await queue.run('register', [o.instance, o.bootId, o.slots, o.digest, o.offer, o.ttlMs, mixed]);
+  const tenants = said === null ? [] : tenantArguments(said);
+  const reply = await queue.run('register', [
+    o.instance,
+    o.bootId,
+    o.slots,
+    o.digest,
+    o.offer,
+    o.ttlMs,
+    mixed,
+    ...tenants,
+  ]);
   switch (textAt(reply, 0)) {
     case 'registered':
       return { answer: 'registered', releases: textsAt(reply, 1) };
@@ -31,7 +43,7 @@ export async function register(queue: QueueRedis, o: Offer): Promise<RegisterAns
 
 /** Registers again what was registered before, whatever others offer. */
 export async function heartbeat(queue: QueueRedis, offer: Offer): Promise<string[]> {
-  const answer = await register(queue, { ...offer, mixed: true });
+  const answer = await register(queue, { ...offer, mixed: true }, null);
   return answer.answer === 'registered' ? answer.releases : [];
 }
 

@@ -17,5 +17,15 @@ export {
 export { SWEEP_LIMITS, type SweepLimits } from './fleet.ts';
 export { BULL_QUEUE_NAME, bullPrefix, type Keys, keysOf } from './keys.ts';
 export { Protocol } from './protocol.ts';
+export {
+  ALL_TENANTS,
+  EVERY_TENANT,
+  type LimitAnswer,
+  type LimitSource,
+  type LimitWords,
+  TENANT_LIMITS,
+  type TenantLimit,
+  type TenantStanding,
+} from './tenants.ts';
 export { isUid, newUid } from './uid.ts';
 export { Waiter, WaiterClosedError, type WaiterTimes } from './waiter.ts';

@@ -18,7 +18,11 @@ export interface Keys {
   blob(tenant: string, sha256: string, n: number): string;
   pending(tenant: string): string;
   running(tenant: string): string;
+  /** What is said of a tenant; also of `*` and `+`. */
   tenant(tenant: string): string;
+  readonly tenants: string;
+  readonly queuedBytes: string;
+  readonly pace: string;
   readonly ready: string;
   readonly held: string;
   readonly finish: string;
@@ -58,6 +62,9 @@ export function keysOf(queue: string): Keys {
     pending: (tenant) => `${prefix}pending:${tenant}`,
     running: (tenant) => `${prefix}running:${tenant}`,
     tenant: (tenant) => `${prefix}tenant:${tenant}`,
+    tenants: `${prefix}tenants`,
+    queuedBytes: `${prefix}queued-bytes`,
+    pace: `${prefix}pace`,
     ready: `${prefix}ready`,
     held: `${prefix}held`,
     finish: `${prefix}finish`,

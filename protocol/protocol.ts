@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { Tenants } from '../schemas/types.ts';
 import { accept, type CancelRequest, cancel } from './accepting.ts';
 import type {
   AcceptAnswer,
@@ -25,6 +26,7 @@ import { begin, commit, yieldExecution } from './executing.ts';
 import * as fleet from './fleet.ts';
 import * as reading from './reading.ts';
 import { QueueRedis } from './scripts.ts';
+import * as tenants from './tenants.ts';
 
 /**
  * The job protocol on one queue. Each call is one round trip unless it says otherwise, and may be repeated: a call whose reply was
@@ -65,9 +67,12 @@ export class Protocol {
     return yieldExecution(this.#queue, execution);
   }
 
-  /** The first word of a worker. Until a worker is registered, nothing is released to BullMQ. */
-  register(offer: Offer): Promise<RegisterAnswer> {
-    return fleet.register(this.#queue, offer);
+  /**
+   * The first word of a worker. Until a worker is registered, nothing is released to BullMQ. The configuration's word on tenants
+   * replaces what a worker said before; null leaves it.
+   */
+  register(offer: Offer, said: Tenants | null = null): Promise<RegisterAnswer> {
+    return fleet.register(this.#queue, offer, said);
   }
 
   /** Says that a registered worker lives; at least three times per `ttlMs`. Returns uids for `addReleased`. */
@@ -88,6 +93,24 @@ export class Protocol {
   /** Finds what crashes left behind. The caller adds the releases and commits the endings. */
   sweep(limits: fleet.SweepLimits = fleet.SWEEP_LIMITS): Promise<SweepAnswer> {
     return fleet.sweep(this.#queue, limits);
+  }
+
+  /**
+   * Says what holds for a tenant (or `EVERY_TENANT`, `ALL_TENANTS`) from now on, above the configuration, until it is unsaid. What is
+   * left out stays. Workers hear of it and release at once.
+   */
+  limitTenant(name: string, words: tenants.LimitWords): Promise<tenants.LimitAnswer> {
+    return tenants.limitTenant(this.#queue, name, words);
+  }
+
+  /** What holds for a tenant (or `EVERY_TENANT`, `ALL_TENANTS`), who said it, and what it has in the queue. */
+  readTenant(name: string): Promise<tenants.TenantStanding> {
+    return tenants.readTenant(this.#queue, name);
+  }
+
+  /** Tenants of which something is said or that have jobs waiting, by name; the first 1,000. */
+  listTenants(): Promise<string[]> {
+    return tenants.listTenants(this.#queue);
   }
 
   /** A job by its uid; null when it is unknown or its tombstone has gone. */

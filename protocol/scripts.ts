@@ -12,12 +12,14 @@ const NAMES = [
   'cancel',
   'commit',
   'deregister',
+  'limit',
   'register',
   'release',
   'retry',
   'store',
   'sweep',
   'yield',
+  'tenant',
 ] as const;
 const INCLUDE = /^--- include ([a-z]+)$/gm;
 

@@ -4,7 +4,7 @@
  * A policy's silent fields come from the operator's `defaults`, and what these leave open from `DEFAULT_POLICY`; the engine does that when it
  * plans a job, so here the policy and the ceilings are for reading, explaining and testing.
  */
-import type { CeilingLimits, Limits, Policy, WorkerConfig } from './types.ts';
+import type { CeilingLimits, Limits, Policy, Tenants, WorkerConfig } from './types.ts';
 
 /** Limits of a job that asks for none. */
 export const DEFAULT_LIMITS: Required<Limits> = {
@@ -52,6 +52,13 @@ export const DEFAULT_CEILING_LIMITS: Required<CeilingLimits> = {
   artifactBytes: 67_108_864,
 };
 
+/** Weights and caps where nobody says any; the scripts have the same ones built in. */
+export const DEFAULT_TENANTS = {
+  every: { weight: 1, maxQueuedJobs: 100_000, maxQueuedBytes: 1_073_741_824, maxRunningJobs: null },
+  named: {},
+  total: { maxQueuedJobs: 1_000_000, maxQueuedBytes: 4_294_967_296, maxRunningJobs: null },
+} satisfies Required<Tenants>;
+
 /** The configuration of a worker that has none: no host path, no network, nothing warm. */
 export const DEFAULT_WORKER_CONFIG: CompleteWorkerConfig = {
   version: 1,
@@ -76,6 +83,7 @@ export const DEFAULT_WORKER_CONFIG: CompleteWorkerConfig = {
   },
   roots: [],
   pools: {},
+  tenants: DEFAULT_TENANTS,
   uids: { first: 200_000, count: 65_536 },
   substitutes: [],
   runDir: '/run/bullpen',

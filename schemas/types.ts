@@ -1420,6 +1420,87 @@ export interface User {
   gid: number;
 }
 /**
+ * What holds for tenants.
+ */
+export interface Tenants {
+  /**
+   * Every tenant that is not named, and what a named one leaves out.
+   */
+  every?: EveryTenant;
+  /**
+   * Up to 1024 tenants by name. Default: none.
+   */
+  named?: {
+    /**
+     * One tenant.
+     */
+    [k: string]: NamedTenant;
+  };
+  /**
+   * All tenants together.
+   */
+  total?: AllTenants;
+}
+/**
+ * Weight and caps of a tenant of which nothing else is said.
+ */
+export interface EveryTenant {
+  /**
+   * Its share of what is released, beside the weights of the others that have jobs waiting. 1 to 1000. Default: 1.
+   */
+  weight?: number;
+  /**
+   * Most jobs of one tenant that wait; one more is refused as quota. Jobs, 0 to 1000000000; null: no cap. Default: 100000.
+   */
+  maxQueuedJobs?: number | null;
+  /**
+   * Most bytes of documents and their content of one tenant that wait; the least takes any one job. Bytes, 18874368 to 1099511627776; null: no cap. Default: 1073741824.
+   */
+  maxQueuedBytes?: number | null;
+  /**
+   * Most jobs of one tenant that are with workers; more wait. 0 stops it. Jobs, 0 to 1000000000; null: no cap. Default: null.
+   */
+  maxRunningJobs?: number | null;
+}
+/**
+ * Weight and caps of one tenant.
+ */
+export interface NamedTenant {
+  /**
+   * Its share of what is released, beside the weights of the others that have jobs waiting. 1 to 1000. Default: that of every tenant.
+   */
+  weight?: number;
+  /**
+   * Most jobs of the tenant that wait; one more is refused as quota. Jobs, 0 to 1000000000; null: no cap. Default: that of every tenant.
+   */
+  maxQueuedJobs?: number | null;
+  /**
+   * Most bytes of documents and their content of the tenant that wait; the least takes any one job. Bytes, 18874368 to 1099511627776; null: no cap. Default: that of every tenant.
+   */
+  maxQueuedBytes?: number | null;
+  /**
+   * Most jobs of the tenant that are with workers; more wait. 0 stops it. Jobs, 0 to 1000000000; null: no cap. Default: that of every tenant.
+   */
+  maxRunningJobs?: number | null;
+}
+/**
+ * Caps on the whole queue.
+ */
+export interface AllTenants {
+  /**
+   * Most jobs of all tenants that wait; one more is refused as quota. Jobs, 0 to 1000000000; null: no cap. Default: 1000000.
+   */
+  maxQueuedJobs?: number | null;
+  /**
+   * Most bytes of documents and their content of all tenants that wait; the least takes any one job. Bytes, 18874368 to 1099511627776; null: no cap. Default: 4294967296.
+   */
+  maxQueuedBytes?: number | null;
+  /**
+   * Most jobs of all tenants that are with workers; more wait. 0 stops it. Jobs, 0 to 1000000000; null: no cap. Default: null.
+   */
+  maxRunningJobs?: number | null;
+}
+/**
  * A range of host uids that nothing else uses.
  */
 export interface UidRange {
@@ -1531,6 +1612,10 @@ export interface WorkerConfig {
      */
     [k: string]: Pool;
   };
+  /**
+   * Each tenant's share of the queue and its caps. They hold for the whole queue: the worker that started last with this field says them, and what an operator says with bullpen-worker tenant goes before. Without this field the worker says nothing about tenants. Default: everybody alike, with caps on what is queued.
+   */
+  tenants?: Tenants;
   /**
    * Host uids that sandboxes run under, one each. Default: 65536 from 200000.
    */

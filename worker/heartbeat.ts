@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Offer } from '../protocol/index.ts';
+import type { Tenants } from '../schemas/types.ts';
 import type { Workplace } from './workplace.ts';
 
 /** A live worker of this queue offers something else. */
@@ -28,10 +29,13 @@ export class Heartbeat {
     this.#place = place;
   }
 
-  /** The first word: throws OfferDiffersError when a live worker offers something else and `mixed` is not set. */
-  async register(queue: string): Promise<void> {
+  /**
+   * The first word, with what the configuration says of tenants, if anything. Throws OfferDiffersError when a live worker offers
+   * something else and `mixed` is not set.
+   */
+  async register(queue: string, tenants: Tenants | null): Promise<void> {
     const sentAt = performance.now();
-    const answer = await this.#place.protocol.register(this.#offer);
+    const answer = await this.#place.protocol.register(this.#offer, tenants);
     if (answer.answer === 'differs') throw new OfferDiffersError(queue, answer.instance);
     this.#place.fence.beat(sentAt);
     await this.#place.dispatcher.add(answer.releases);

@@ -169,7 +169,7 @@ export class WorkerService {
     const faults = healthFaults(health).join('; ');
     if (health.evicts) throw new RedisUnfitError(`this Redis can't be used: ${faults}`);
     if (!health.persists) log.warn({ faults }, 'Redis');
-    await this.#heartbeat.register(settings.queue);
+    await this.#heartbeat.register(settings.queue, settings.document.tenants ?? null);
     this.#heartbeat.start();
     if (!this.#booted) await this.#boot();
     this.#booted = true;

@@ -5,7 +5,6 @@
 -- KEY job:UID           hash: the job
 -- KEY worker:INSTANCE   hash: the owner's offer, for its bootId
 -- KEY due               zset: waiting jobs
--- KEY pending:TENANT    zset: waiting jobs that are not released
 -- KEY inflight          zset: released and begun jobs
 -- KEY running:TENANT    set: the same, of one tenant
 -- (and those of the parts)
@@ -19,6 +18,7 @@ local P = KEYS[1]
 --- include clock
 --- include audit
 --- include poison
+--- include queued
 local uid, instance, token, expected = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local job_key = P .. 'job:' .. uid
 
@@ -51,7 +51,7 @@ local function start(job, epoch)
   redis.call('HSET', job_key, 'state', 'running', 'epoch', epoch, 'owner', instance, 'ownerBootId', boot_id,
     'token', token, 'startedAtUs', now_us)
   redis.call('ZREM', P .. 'due', uid)
-  redis.call('ZREM', P .. 'pending:' .. job.tenant, uid)
+  dequeue(job.tenant, uid)
   redis.call('ZADD', P .. 'inflight', 'NX', now_ms, uid)
   redis.call('SADD', P .. 'running:' .. job.tenant, uid)
 end

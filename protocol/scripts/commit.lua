@@ -19,6 +19,8 @@
 local P = KEYS[1]
 --- include clock
 --- include audit
+--- include limits
+--- include queued
 --- include release
 --- include dead
 local uid, epoch, result, result_sha256, outcome = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]

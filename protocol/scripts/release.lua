@@ -6,5 +6,7 @@
 -- {'released', {released}}
 local P = KEYS[1]
 --- include clock
+--- include limits
+--- include queued
 --- include release
 return { 'released', release() }

@@ -5,6 +5,7 @@
 -- KEY due                zset: waiting jobs by when they end unbegun
 -- KEY inflight           zset: released and begun jobs by when a sweep last looked
 -- KEY held               set: tenants at their cap of running jobs, which may have been lifted
+-- KEY running:TENANT     set: released and begun jobs of one tenant
 -- KEY job:UID            hash: the job
 -- KEY worker:INSTANCE    hash: the owner's offer, if it lives
 -- KEY bull:jobs:UID      BullMQ's hash of a job that it holds. Only asked whether it exists; were it named otherwise, an add that
@@ -15,6 +16,8 @@
 -- {'swept', {released or forgotten by BullMQ}, {{uid, tenant, id, epoch, why, by, sha256, acceptedAtUs}, ...}}
 local P = KEYS[1]
 --- include clock
+--- include limits
+--- include queued
 --- include release
 --- include poison
 local limit, settle_ms, again_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -64,11 +67,20 @@ local function look_at_inflight(uid)
   end
 end
 
+-- Members that have no unfinished job any more would hold their tenant back for ever.
+local function drop_orphans(tenant)
+  for _, uid in ipairs(redis.call('SMEMBERS', P .. 'running:' .. tenant)) do
+    local state = redis.call('HGET', P .. 'job:' .. uid, 'state')
+    if not state or state == 'final' then redis.call('SREM', P .. 'running:' .. tenant, uid) end
+  end
+end
+
 for _, uid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', now_ms, 'LIMIT', 0, limit)) do look_at_due(uid) end
 for _, uid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'inflight', '-inf', now_ms - settle_ms, 'LIMIT', 0, limit)) do
   look_at_inflight(uid)
 end
 for _, tenant in ipairs(redis.call('SRANDMEMBER', P .. 'held', limit)) do
+  drop_orphans(tenant)
   redis.call('SREM', P .. 'held', tenant)
   enlist(tenant)
 end

@@ -59,6 +59,10 @@ async function dispatch([command, ...rest]: readonly string[]): Promise<number> 
       const { explainDocument } = await import('./explain.ts');
       return explainDocument({ file: operands[0] ?? '-', config, json });
     }
+    case 'tenant': {
+      const { governTenants } = await import('./tenant.ts');
+      return governTenants(rest);
+    }
     case '--help':
     case '-h':
     case 'help':

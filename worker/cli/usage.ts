@@ -23,6 +23,11 @@ export const HELP = `bullpen-worker: runs jobs that nobody trusts yet
       said it, the operator's ceiling, the layer that enforces it; every reason against it; warnings. Nothing of it is run.
       --json   one document (schemas/explanation.schema.json)
 
+  bullpen-worker tenant list | show NAME | set NAME LIMITS | reset NAME   [--config FILE] [--json]
+      Weights and caps of tenants, for the whole queue, while all runs. What is set goes before the configuration's "tenants"
+      until it is reset; no worker needs a restart. In place of NAME: --every (each tenant that isn't named), --total (all together).
+      LIMITS: --weight N  --max-queued-jobs N|none  --max-queued-bytes N|none  --max-running-jobs N|none (0 stops it)
+
   --help, --version
 
 The configuration is FILE, or what BULLPEN_CONFIG names, or safe defaults; BULLPEN_REDIS (or BULLPEN_REDIS_FILE),
@@ -34,8 +39,9 @@ Examples
   echo '{"kind":"job","version":1,"runtime":"python","source":"print(6*7)"}' | bullpen-worker run -
   echo '{"limits":{"memoryBytes":1073741824},"syscalls":"compatible"}' | bullpen-worker explain -
   BULLPEN_REDIS=redis://127.0.0.1:6379 bullpen-worker start
+  bullpen-worker tenant set acme --weight 3 --max-running-jobs 8
 
 Exit codes: 0 done, 2 wrong usage or configuration, 3 refused (explain: it would be), 4 failed, cancelled or a failing check,
-7 start: what makes sandboxes died for good; start the worker again. Started as root, the worker becomes the
+5 tenant: Redis could not be reached, 7 start: what makes sandboxes died for good; start the worker again. Started as root, the worker becomes the
 configuration's "user" (default: an id of its own) before it speaks to Redis.
 `;

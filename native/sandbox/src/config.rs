@@ -55,6 +55,8 @@ pub struct WorkerConfig {
     pub roots: Vec<RootConfig>,
     /// `None`: every built-in root file system has a few sandboxes ready. Empty: nothing is prepared ahead.
     pub pools: Option<BTreeMap<String, PoolConfig>>,
+    /// Weights and caps: what the worker tells the queue.
+    pub tenants: Option<Value>,
     pub uids: Option<UidRange>,
     pub user: Option<WorkerUser>,
     /// Accepted in place of layers that this host lacks.

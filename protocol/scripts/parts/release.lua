@@ -3,16 +3,18 @@
 -- KEY held             set: tenants with waiting jobs that are kept out of `ready` by their cap of running jobs
 -- KEY finish           zset: virtual finish time of each tenant's latest job; below V it means nothing and is dropped
 -- KEY V                virtual time: the start tag of the latest job released
--- KEY tenant:TENANT    hash, all optional: weight (default 1), maxRunning, maxQueued
+-- KEY pace             hash: of each tenant and of all (`+`) `WHEN MS`: when one was last released, and the mean time between two
 -- KEY pending:TENANT   zset: waiting jobs by (priority, sequence)
+-- KEY queued-bytes     hash: there while any job waits
 -- KEY running:TENANT   set: jobs released or begun, until they end
 -- KEY inflight         zset: the same of all tenants, by when a sweep last looked at them
 -- KEY due              zset: waiting jobs, released or not, by when they end unbegun
 -- KEY workers          zset: live worker instances by when their offer lapses (ms)
 -- KEY slots            hash: slots of each live instance
--- KEY job:UID          hash: the job
 local RELEASE_BATCH = 500
 local COST = 1
+-- How much the latest release counts in the mean time between two.
+local PACE_SHARE = 0.2
 
 local function virtual_now()
   return tonumber(redis.call('GET', P .. 'V') or '0')
@@ -26,15 +28,11 @@ local function enlist(tenant)
   redis.call('ZADD', P .. 'ready', 'NX', math.max(virtual_now(), finish), tenant)
 end
 
-local function state_of(uid)
-  return redis.call('HGET', P .. 'job:' .. uid, 'state')
-end
-
 -- Takes a job out of every list that unfinished jobs are in.
 local function forget(uid, tenant)
   redis.call('ZREM', P .. 'inflight', uid)
   redis.call('ZREM', P .. 'due', uid)
-  redis.call('ZREM', P .. 'pending:' .. tenant, uid)
+  dequeue(tenant, uid)
   redis.call('SREM', P .. 'running:' .. tenant, uid)
 end
 
@@ -48,30 +46,14 @@ local function live_slots()
   return total
 end
 
--- Before a tenant is held back, members that have no unfinished job any more are removed: they would hold it back for ever.
 local function is_at_cap(tenant)
-  local cap = tonumber(redis.call('HGET', P .. 'tenant:' .. tenant, 'maxRunning') or nil)
-  local running = P .. 'running:' .. tenant
-  if not cap or redis.call('SCARD', running) < cap then return false end
-  for _, uid in ipairs(redis.call('SMEMBERS', running)) do
-    local state = state_of(uid)
-    if not state or state == 'final' then redis.call('SREM', running, uid) end
-  end
-  return redis.call('SCARD', running) >= cap
-end
-
-local function take_first(tenant)
-  local popped = redis.call('ZPOPMIN', P .. 'pending:' .. tenant)
-  while popped[1] and state_of(popped[1]) ~= 'waiting' do
-    popped = redis.call('ZPOPMIN', P .. 'pending:' .. tenant)
-  end
-  return popped[1]
+  local cap = cap_of(tenant, 'maxRunningJobs')
+  return cap ~= nil and redis.call('SCARD', P .. 'running:' .. tenant) >= cap
 end
 
 -- Charges a tenant for one job that starts at `start`, and puts it where its next job belongs. Returns V.
 local function charge(tenant, start, V)
-  local weight = tonumber(redis.call('HGET', P .. 'tenant:' .. tenant, 'weight') or '1')
-  local finish = start + COST / weight
+  local finish = start + COST / tonumber(limits_of(tenant).weight)
   redis.call('ZADD', P .. 'finish', finish, tenant)
   if redis.call('ZCARD', P .. 'pending:' .. tenant) == 0 then
     redis.call('ZREM', P .. 'ready', tenant)
@@ -81,21 +63,46 @@ local function charge(tenant, start, V)
   return math.max(V, start)
 end
 
+-- How many jobs may be released now.
+local function find_room()
+  local in_flight = redis.call('ZCARD', P .. 'inflight')
+  local room = math.ceil(live_slots() * 1.5) - in_flight
+  local cap = cap_of(TOTAL, 'maxRunningJobs')
+  return math.min(room, RELEASE_BATCH, cap and cap - in_flight or RELEASE_BATCH)
+end
+
+-- Notes how fast jobs leave the queue, for whoever asks when to try again.
+local function note_pace(of, count)
+  local seen = redis.call('HGET', P .. 'pace', of)
+  local last, mean = (seen or ''):match('^(%S+) (%S+)$')
+  local latest = last and (now_ms - tonumber(last)) / count
+  if latest and mean ~= '?' then latest = tonumber(mean) + (latest - tonumber(mean)) * PACE_SHARE end
+  redis.call('HSET', P .. 'pace', of, string.format('%.0f ', now_ms) .. (latest and string.format('%.3f', latest) or '?'))
+end
+
+local function note_paces(released_of, count)
+  for tenant, of in pairs(released_of) do
+    if redis.call('EXISTS', P .. 'pending:' .. tenant) == 1 then note_pace(tenant, of) end
+  end
+  if redis.call('EXISTS', P .. 'queued-bytes') == 1 then note_pace(TOTAL, count) end
+end
+
 -- Returns the uids that the caller adds to BullMQ.
 local function release()
-  local room = math.ceil(live_slots() * 1.5) - redis.call('ZCARD', P .. 'inflight')
-  local released, V = {}, virtual_now()
-  while #released < math.min(room, RELEASE_BATCH) do
+  local room = find_room()
+  local released, released_of, V = {}, {}, virtual_now()
+  while #released < room do
     local first = redis.call('ZRANGE', P .. 'ready', 0, 0, 'WITHSCORES')
     local tenant, start = first[1], tonumber(first[2])
     if not tenant then break end
     local is_held = is_at_cap(tenant)
-    local uid = not is_held and take_first(tenant)
+    local uid = not is_held and dequeue_first(tenant)
     if uid then
       V = charge(tenant, start, V)
       redis.call('ZADD', P .. 'inflight', now_ms, uid)
       redis.call('SADD', P .. 'running:' .. tenant, uid)
       released[#released + 1] = uid
+      released_of[tenant] = (released_of[tenant] or 0) + 1
     else
       redis.call('ZREM', P .. 'ready', tenant)
       if is_held then redis.call('SADD', P .. 'held', tenant) end
@@ -104,6 +111,7 @@ local function release()
   if #released > 0 then
     redis.call('SET', P .. 'V', string.format('%.17g', V))
     redis.call('ZREMRANGEBYSCORE', P .. 'finish', '-inf', string.format('%.17g', V))
+    note_paces(released_of, #released)
   end
   return released
 end

@@ -17,7 +17,7 @@ import {
 const ONE_OF_EACH: BullpenError[] = [
   new InvalidJobError([{ path: 'runtime', rule: 'required', message: 'is missing' }]),
   new IdempotencyConflictError('a'),
-  new QuotaExceededError('a', { quota: 'maxQueued', limit: 10, retryAfterMs: 500 }),
+  new QuotaExceededError('a', { quota: 'tenant-queued-jobs', limit: 10, retryAfterMs: 500 }),
   new QueueUnavailableError('a', 'unknown', new Error('connect ECONNREFUSED')),
   new WaitTimeoutError('a', 100, { queue: 'default', state: 'queued', liveWorkers: 0 }),
   new JobNotFoundError('a'),
@@ -52,7 +52,7 @@ test('retrying helps against quotas, outages and short patience only', () => {
 test('an error as JSON has the fields of its class', () => {
   expect(JSON.parse(JSON.stringify(ONE_OF_EACH[0]))).toMatchObject({ issues: [{ path: 'runtime', rule: 'required' }] });
   expect(JSON.parse(JSON.stringify(ONE_OF_EACH[2]))).toMatchObject({
-    quota: 'maxQueued',
+    quota: 'tenant-queued-jobs',
     limit: 10,
     retryAfterMs: 500,
   });

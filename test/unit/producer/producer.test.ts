@@ -180,6 +180,31 @@ describe('submit', () => {
     expect(await producer.submit({ ...JOB, id: 'a' })).toMatchObject({ status: 'created' });
   });
 
+  test('a tenant’s cap is a quota, told with its name, its value and when to try again', async () => {
+    await protocol.limitTenant('default', { maxQueuedJobs: 1 });
+    expect(await producer.submit({ ...JOB, id: 'a' })).toMatchObject({ status: 'created' });
+    const error = await failure(producer.submit({ ...JOB, id: 'b' }), QuotaExceededError);
+    expect(error).toMatchObject({
+      id: 'b',
+      quota: 'tenant-queued-jobs',
+      limit: 1,
+      retryAfterMs: 5000,
+      retryable: true,
+    });
+    expect(error.message).toContain('tenant-queued-jobs of 1: try again in 5000 ms');
+    await protocol.limitTenant('default', { maxQueuedJobs: null });
+    expect(await producer.submit({ ...JOB, id: 'b' })).toMatchObject({ status: 'created' });
+  });
+
+  test('large content counts against a tenant’s queued bytes, though it lies beside the document', async () => {
+    await protocol.limitTenant('default', { maxQueuedBytes: 300_000 });
+    const heavy = { ...JOB, stdin: { text: 'x'.repeat(200_000) } };
+    expect(await producer.submit({ ...heavy, id: 'a' })).toMatchObject({ status: 'created' });
+    const error = await failure(producer.submit({ ...heavy, id: 'b' }), QuotaExceededError);
+    expect(error).toMatchObject({ quota: 'tenant-queued-bytes', limit: 300_000 });
+    expect(await producer.submit({ ...JOB, id: 'b' })).toMatchObject({ status: 'created' });
+  });
+
   test('an abort before anything was sent accepts nothing', async () => {
     const waiting = newProducer({ redis: NOBODY }).submit({ ...JOB, id: 'a' }, { signal: AbortSignal.timeout(50) });
     expect((await failure(waiting, DOMException)).name).toBe('TimeoutError');

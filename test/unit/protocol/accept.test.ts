@@ -114,7 +114,7 @@ it('answers quota redis-memory above 85 % of maxmemory, yet knows what it accept
   await bench.redis.config('SET', 'maxmemory', limit);
   try {
     const answer = await queue.protocol.accept(acceptance('j1'));
-    expect(answer).toEqual({ answer: 'quota', quota: 'redis-memory', limit, retryAfterMs: 1000 });
+    expect(answer).toEqual({ answer: 'quota', quota: 'redis-memory', limit, retryAfterMs: 5000 });
     expect(await queue.protocol.lookup('acme', 'j1')).toBeNull();
     expect(await queue.protocol.accept(acceptance('before'))).toMatchObject({ answer: 'exists', uid });
   } finally {
@@ -140,14 +140,14 @@ it('answers quota redis-memory when Redis itself refuses, and a running job stil
   }
 });
 
-it('answers quota tenant-queued when a tenant with a cap has that many waiting', async () => {
+it('answers quota tenant-queued-jobs when a tenant with a cap has that many waiting', async () => {
   const queue = bench.queue();
-  await bench.redis.hset(queue.keys.tenant('acme'), 'maxQueued', 2);
+  await bench.redis.hset(queue.keys.tenant('acme'), 'maxQueuedJobs', 2);
   await queue.accept('j1');
   await queue.accept('j2');
   expect(await queue.protocol.accept(acceptance('j3'))).toMatchObject({
     answer: 'quota',
-    quota: 'tenant-queued',
+    quota: 'tenant-queued-jobs',
     limit: 2,
   });
   await queue.accept('j3', { tenant: 'other' });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigError, loadSettings } from '../../../worker/config.ts';
+import { readmeBlocks } from '../../helpers/readme.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bullpen-config-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -41,6 +42,12 @@ describe('a worker configuration', () => {
     const two = file('{"version":1,"slots":2}');
     expect(loadSettings(null, { BULLPEN_CONFIG: one }).slots).toBe(1);
     expect(loadSettings(two, { BULLPEN_CONFIG: one }).slots).toBe(2);
+  });
+
+  it('takes what the README shows of tenants', () => {
+    const shown = readmeBlocks('json').filter((block) => block.includes('"tenants"'));
+    expect(shown).toHaveLength(1);
+    expect(loadSettings(file(shown[0] ?? ''), {}).tenants).toMatchObject({ named: { acme: { weight: 30 } } });
   });
 
   it('lets the environment go before the file', () => {

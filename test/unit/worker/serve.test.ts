@@ -338,3 +338,17 @@ it('refuses to serve beside a worker that offers something else, unless mixed', 
   await mixed.start();
   expect(await protocol.countWorkers()).toBe(2);
 });
+
+it('says to the queue what its configuration says of tenants, and releases at once what an operator lifts', async () => {
+  const tenants = { named: { acme: { weight: 7, maxRunningJobs: 1 } } };
+  await serve('one', { document: { version: 1, tenants } });
+  expect((await protocol.readTenant('acme')).limits.weight).toEqual({ value: 7, from: 'configured' });
+  const long = await submit('sleep 60000');
+  await begun(long);
+  const next = await submit('sleep 60001');
+  expect((await protocol.peek(next))?.state).toBe('waiting');
+  expect(await protocol.readTenant('acme')).toMatchObject({ queuedJobs: 1, runningJobs: 1 });
+  await protocol.limitTenant('acme', { maxRunningJobs: 2 });
+  await begun(next);
+  expect((await protocol.peek(long))?.state).toBe('running');
+});
