@@ -20,12 +20,12 @@ local P = KEYS[1]
 --- include clock
 --- include limits
 --- include queued
+--- include memory
 --- include release
 local uid, tenant, id, sha256 = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local document, chunks = ARGV[5], tonumber(ARGV[6])
 local attempts, priority, expires_in_ms = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
 local content_bytes = tonumber(ARGV[10] or '0')
-local MEMORY_SHARE = 0.85
 -- When nothing tells how fast the queue moves; when nobody serves it; when Redis is full.
 local RETRY_MS, RETRY_UNSERVED_MS, RETRY_FULL_MS = 1000, 5000, 5000
 local RETRY_LEAST_MS, RETRY_MOST_MS = 100, 60000
@@ -93,9 +93,8 @@ local function find_over(name, scope, jobs, new_bytes)
 end
 
 local function find_full()
-  local info = redis.call('INFO', 'memory')
-  local used, max = tonumber(info:match('used_memory:(%d+)')), tonumber(info:match('maxmemory:(%d+)'))
-  if max > 0 and used > max * MEMORY_SHARE then return { 'quota', 'redis-memory', max, RETRY_FULL_MS } end
+  local used, max = read_memory()
+  if max > 0 and used > max * ACCEPT_SHARE then return { 'quota', 'redis-memory', max, RETRY_FULL_MS } end
   return nil
 end
 

@@ -21,8 +21,10 @@ local P = KEYS[1]
 --- include audit
 --- include limits
 --- include queued
+--- include memory
 --- include release
 --- include dead
+--- include expiry
 local uid, epoch, result, result_sha256, outcome = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local dead_reason, result_ttl_ms, tombstone_ttl_ms = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local job_key = P .. 'job:' .. uid
@@ -76,14 +78,17 @@ local function write_result(seq)
   redis.call('HSET', result_key, 'bytes', result, 'sha256', result_sha256)
   if seq > 0 then redis.call('HSET', result_key, 'log', ARGV[9], 'seq', seq) end
   redis.call('PEXPIRE', result_key, result_ttl_ms)
+  will_expire('result:' .. uid, result_ttl_ms)
+  expire_due(2) -- one comes, two go: they can't pile up
 end
 
 local function write_tombstone(job)
   redis.call('HSET', job_key, 'state', 'final', 'outcome', outcome, 'resultSha256', result_sha256, 'finishedAtUs', now_us)
+  if dead_reason == '' then compact(job_key) end
   redis.call('PEXPIRE', job_key, tombstone_ttl_ms)
   redis.call('PEXPIRE', P .. 'id:' .. job.tenant .. ':' .. job.id, tombstone_ttl_ms)
   if dead_reason ~= '' then return keep_document(job.chunks) end
-  drop_document(uid, job.chunks)
+  drop_chunks(uid, job.chunks)
   return {}
 end
 

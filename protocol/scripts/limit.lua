@@ -13,6 +13,7 @@ local P = KEYS[1]
 --- include clock
 --- include limits
 --- include queued
+--- include memory
 --- include release
 --- include limiting
 local name = ARGV[1]

@@ -16,6 +16,7 @@ local P = KEYS[1]
 --- include clock
 --- include limits
 --- include queued
+--- include memory
 --- include release
 --- include limiting
 local instance, boot_id, slots, digest, offer = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
@@ -46,6 +47,7 @@ local function configure(count)
   take_effect()
 end
 
+look_at_memory()
 local different = not mixed and find_different()
 if different then return { 'differs', different } end
 local worker_key = P .. 'worker:' .. instance

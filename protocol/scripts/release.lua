@@ -8,5 +8,6 @@ local P = KEYS[1]
 --- include clock
 --- include limits
 --- include queued
+--- include memory
 --- include release
 return { 'released', release() }

@@ -18,8 +18,10 @@ local P = KEYS[1]
 --- include clock
 --- include limits
 --- include queued
+--- include memory
 --- include release
 --- include poison
+--- include expiry
 local limit, settle_ms, again_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local adds, endings = {}, {}
 
@@ -75,6 +77,8 @@ local function drop_orphans(tenant)
   end
 end
 
+expire_due(limit)
+look_at_memory()
 for _, uid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', now_ms, 'LIMIT', 0, limit)) do look_at_due(uid) end
 for _, uid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'inflight', '-inf', now_ms - settle_ms, 'LIMIT', 0, limit)) do
   look_at_inflight(uid)

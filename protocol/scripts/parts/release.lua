@@ -87,8 +87,9 @@ local function note_paces(released_of, count)
   if redis.call('EXISTS', P .. 'queued-bytes') == 1 then note_pace(TOTAL, count) end
 end
 
--- Returns the uids that the caller adds to BullMQ.
+-- Returns the uids that the caller adds to BullMQ: none while Redis is full.
 local function release()
+  if is_full() then return {} end
   local room = find_room()
   local released, released_of, V = {}, {}, virtual_now()
   while #released < room do

@@ -110,7 +110,7 @@ it('answers quota redis-memory above 85 % of maxmemory, yet knows what it accept
   const queue = bench.queue();
   const { uid } = await queue.accept('before');
   const used = Number(/used_memory:(\d+)/.exec(await bench.redis.info('memory'))?.[1]);
-  const limit = Math.floor(used / 0.9);
+  const limit = Math.floor(used / 0.98);
   await bench.redis.config('SET', 'maxmemory', limit);
   try {
     const answer = await queue.protocol.accept(acceptance('j1'));
