@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createProducer, type JobInput, type Producer } from '../producer/index.ts';
 import type { Result } from '../schemas/types.ts';
-import { exportAudit } from './audit-export.ts';
+import { archiveAudit } from './archive-audit.ts';
 import { compareInventories, type Inventory, ofInstances, type Place, takeInventory } from './inventory.ts';
 import { Bait } from './planted.ts';
 import { startPrivateRedis } from './private-redis.ts';
@@ -70,7 +70,7 @@ async function serve(own: string, problems: string[]): Promise<string[]> {
   const results = await runAll(samples(bait), producer, problems);
   if (bait.accepted > 0) problems.push(`the listener on the host accepted ${bait.accepted} connections`);
   if (JSON.stringify(results).includes(bait.secret)) problems.push('a job has read the file planted on the host');
-  await exportAudit({ redis, queue, to: join(KEPT, 'audit.ndjson') });
+  problems.push(...(await archiveAudit(redis, queue, KEPT)));
   return [...new Set(results.map((result) => result.worker))];
 }
 

@@ -34,7 +34,7 @@ export function printFoot(problems: string[], kept: string): void {
   else console.log('\nEvery job ended as expected; nothing was read, reached or left behind on the host.');
   console.log(`
 Results   ${kept}/results.ndjson   one result document a line
-Audit     ${kept}/audit.ndjson     the chain of what was begun and how it ended
+Audit     ${kept}/audit.ndjson     what was begun and how it ended; its checkpoints are beside it
 Log       ${kept}/worker.log       what the worker did
 
 Next: npm run -s bullpen-worker -- check          what this host can enforce

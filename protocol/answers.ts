@@ -1,6 +1,6 @@
 // What goes into the protocol's calls and what comes out. Answers are values; only Redis failing throws.
 
-import type { OutcomeKind } from '../schemas/types.ts';
+import type { AuditVerdict, OutcomeKind, ToldVerdict } from '../schemas/types.ts';
 import type { DeadReason } from './dead.ts';
 
 /** A record for a worker's audit log, sealed: made by `AuditChain`. */
@@ -15,12 +15,19 @@ export interface AuditEntry {
   sha256: string;
   /** The record as RFC 8785 bytes. */
   bytes: Uint8Array;
+  /** Called when Redis has it, with the verdict that it keeps beside it. */
+  onStored?: (verdict: AuditVerdict) => void;
 }
 
 /** The last record of a log: `{ seq: 0, sha256: 64 zeros }` for an empty one. */
 export interface AuditHead {
   seq: number;
   sha256: string;
+}
+
+/** The end of a log, with the verdicts of its latest records. */
+export interface AuditTail extends AuditHead {
+  verdicts?: ToldVerdict[];
 }
 
 /** An audit record did not follow the head; nothing was changed. Read the head and build the records anew. */

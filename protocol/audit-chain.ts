@@ -1,14 +1,17 @@
-import { createHash } from 'node:crypto';
+// One worker's audit log: the next place, its hash chain, the verdicts of earlier records, repair after a gap.
+
 import canonicalize from 'canonicalize';
-import type { AuditRecord } from '../schemas/types.ts';
-import type { AuditEntry, AuditHead } from './answers.ts';
+import { recordHash } from '../audit/hashes.ts';
+import type { AuditRecord, ToldVerdict } from '../schemas/types.ts';
+import type { AuditEntry, AuditHead, AuditTail } from './answers.ts';
 
 /** What happened, before it has a place in the log. */
 export type AuditEvent = Pick<AuditRecord, 'actor' | 'event' | 'tenant' | 'uid' | 'epoch' | 'body'>;
 
-const DOMAIN = 'bullpen-audit-v1\0';
 /** Each try starts from a head that was just read; only another writer of the same log can spoil so many. */
 const TRIES = 5;
+/** How many verdicts one record may tell. */
+const TOLD_MAX = 64;
 
 /** Another process writes the log of this instance, or Redis refuses its records. */
 export class AuditChainError extends Error {
@@ -25,28 +28,26 @@ export function canonicalBytes(document: unknown): Uint8Array {
   return Buffer.from(text, 'utf8');
 }
 
-/** SHA-256 (hex) of a record's canonical bytes: what the next record names as `prev`. */
-export function auditHash(bytes: Uint8Array): string {
-  return createHash('sha256').update(DOMAIN).update(bytes).digest('hex');
-}
-
 /**
  * The audit log of one worker instance, as its only writer sees it: gives each event its place and hash, in the order of the calls.
  *
- * Records are sent without waiting for those before (`send` must issue its command before it returns). When the answer is `gap`
- * — a reply was lost, Redis lost its last second, the log was continued by an earlier start — all that is under way is awaited,
- * the head is read again, and what was refused is sent anew.
+ * Records are sent without waiting for those before (`send` must issue its command before it returns). What a script decided about a
+ * record is known only afterwards, so a later record tells it. When the answer is `gap` — a reply was lost, Redis lost its last
+ * second, the log was continued by an earlier start — all that is under way is awaited, the end of the log is read again, and what
+ * was refused is sent anew.
  */
 export class AuditChain {
   readonly log: string;
-  readonly #readHead: () => Promise<AuditHead>;
+  readonly #readTail: () => Promise<AuditTail>;
   #head: AuditHead | null = null;
+  /** Verdicts that no record tells yet, the oldest first. */
+  #untold: ToldVerdict[] = [];
   #reading: Promise<void> | null = null;
   readonly #underWay = new Set<Promise<unknown>>();
 
-  constructor(log: string, readHead: () => Promise<AuditHead>) {
+  constructor(log: string, readTail: () => Promise<AuditTail>) {
     this.log = log;
-    this.#readHead = readHead;
+    this.#readTail = readTail;
   }
 
   /**
@@ -78,8 +79,10 @@ export class AuditChain {
     const entries = events.map((event): AuditEntry => {
       seq += 1;
       const place = { v: 1, log: this.log, seq, prev, at: new Date().toISOString() };
-      const bytes = canonicalBytes({ ...place, ...event });
-      const entry = { log: this.log, seq, prev, sha256: auditHash(bytes), bytes };
+      const bytes = canonicalBytes({ ...place, ...event, ...this.#tell() });
+      const told = seq;
+      const onStored: AuditEntry['onStored'] = (verdict) => this.#untold.push({ seq: told, verdict });
+      const entry = { log: this.log, seq, prev, sha256: recordHash(bytes), bytes, onStored };
       prev = entry.sha256;
       return entry;
     });
@@ -87,12 +90,19 @@ export class AuditChain {
     return entries;
   }
 
+  #tell(): { verdicts?: ToldVerdict[] } {
+    const verdicts = this.#untold.splice(0, TOLD_MAX);
+    return verdicts.length > 0 ? { verdicts } : {};
+  }
+
   /** One reading for all who wait for the head, after everything under way has been answered. */
   #readAgain(): Promise<void> {
     this.#reading ??= Promise.allSettled(this.#underWay)
-      .then(this.#readHead)
-      .then((head) => {
-        this.#head = head;
+      .then(this.#readTail)
+      .then(({ seq, sha256, verdicts = [] }) => {
+        this.#head = { seq, sha256 };
+        // What was known may be of records that are no more. What is told twice does no harm.
+        this.#untold = verdicts.slice(-TOLD_MAX);
       })
       .finally(() => {
         this.#reading = null;

@@ -1,6 +1,6 @@
 import type { OutcomeKind } from '../schemas/types.ts';
 import type { BeginAnswer, Beginning, CancelledBy, Commit, CommitAnswer, YieldAnswer } from './answers.ts';
-import { auditArguments, gapAnswer } from './audit-log.ts';
+import { auditArguments, gapAnswer, tellStored } from './audit-log.ts';
 import { sha256Of } from './blobs.ts';
 import { readChunks } from './chunks.ts';
 import { bytesAt, integerAt, type Reply, textAt, textsAt, unknownAnswer } from './reply.ts';
@@ -8,6 +8,7 @@ import type { QueueRedis } from './scripts.ts';
 
 export async function begin(queue: QueueRedis, b: Beginning): Promise<BeginAnswer> {
   const reply = await queue.run('begin', [b.uid, b.instance, b.token, b.expectedEpoch, ...auditArguments(b.records)]);
+  tellStored(b.records, reply);
   return textAt(reply, 0) === 'run' ? runAnswer(queue, b.uid, reply) : otherBeginAnswer(reply);
 }
 
@@ -15,6 +16,7 @@ export async function commit(queue: QueueRedis, c: Commit): Promise<CommitAnswer
   const result = [c.uid, c.epoch, c.result, c.resultSha256, c.outcome, c.dead ?? ''];
   const times = [c.resultTtlMs, c.tombstoneTtlMs];
   const reply = await queue.run('commit', [...result, ...times, ...auditArguments(c.records)]);
+  tellStored(c.records, reply);
   switch (textAt(reply, 0)) {
     case 'ok':
       return { answer: 'ok', releases: textsAt(reply, 1), dropped: textsAt(reply, 2) };

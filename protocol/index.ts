@@ -1,9 +1,10 @@
 // The only place that knows how Redis is laid out. Producers and workers use what is exported here, nothing below.
 
+export { NO_HASH, recordHash as auditHash } from '../audit/hashes.ts';
 export type { CancelRequest } from './accepting.ts';
 export type * from './answers.ts';
-export { AuditChain, AuditChainError, type AuditEvent, auditHash, canonicalBytes } from './audit-chain.ts';
-export { type AppendAnswer, NO_HASH, type StoredRecord } from './audit-log.ts';
+export { AuditChain, AuditChainError, type AuditEvent, canonicalBytes } from './audit-chain.ts';
+export type { AppendAnswer, StoredRecord } from './audit-log.ts';
 export { BLOB_TTL_MS, BlobCorruptError } from './blobs.ts';
 export { addReleased, openBullQueue } from './bullmq.ts';
 export {

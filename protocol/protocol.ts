@@ -6,6 +6,7 @@ import type {
   Acceptance,
   AuditEntry,
   AuditHead,
+  AuditTail,
   BeginAnswer,
   Beginning,
   CancelAnswer,
@@ -209,6 +210,16 @@ export class Protocol {
     return log.readHead(this.#queue, instance);
   }
 
+  /** The last record of a worker's audit log, with the verdicts of those before: for its writer. Two round trips. */
+  readAuditTail(instance: string): Promise<AuditTail> {
+    return log.readTail(this.#queue, instance);
+  }
+
+  /** The last records of several logs at one moment. */
+  readAuditHeads(logs: readonly string[]): Promise<Map<string, AuditHead>> {
+    return log.readHeads(this.#queue, logs);
+  }
+
   /** Names of all audit logs of the queue. */
   listAuditLogs(): Promise<string[]> {
     return log.listLogs(this.#queue);
@@ -219,7 +230,7 @@ export class Protocol {
     return log.readRecords(this.#queue, range);
   }
 
-  /** Removes exported records up to `upToSeq`, but never the latest 1,000. Returns how many. Two round trips. */
+  /** Removes exported records up to `upToSeq`, but never the latest 1,000. Returns how many. A round trip per 10,000, and two. */
   trimAudit(range: { log: string; upToSeq: number }): Promise<number> {
     return log.trimRecords(this.#queue, range);
   }

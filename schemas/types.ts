@@ -214,6 +214,11 @@ export type Artifact = RejectedArtifact | CollectedArtifact;
  */
 export type AuditEvent = 'boot' | 'accepted' | 'started' | 'finished' | 'close';
 /**
+ * What the script that stored a record decided; it is kept beside the record.
+ */
+export type AuditVerdict =
+  'ok' | 'run' | 'final' | 'cancelled' | 'expired' | 'lost' | 'poison' | 'moved' | 'gone' | 'already' | 'fenced';
+/**
  * A number of 0 to 9007199254740991 in the unit of its field, a word, a list of words, or null.
  *
  * @maxItems 4096
@@ -1083,6 +1088,19 @@ export interface Result {
   finishedAt: Timestamp;
 }
 /**
+ * The verdict of one earlier record.
+ */
+export interface ToldVerdict {
+  /**
+   * Which record. 1 to 9007199254740991.
+   */
+  seq: number;
+  /**
+   * The verdict.
+   */
+  verdict: AuditVerdict;
+}
+/**
  * A log begins, or goes on after a restart.
  */
 export interface BootBody {
@@ -1108,7 +1126,11 @@ export interface AcceptedBody {
    */
   id: JobId;
   /**
-   * SHA-256 of the job document's bytes.
+   * 128 random bits, in hexadecimal, that are hashed with the document: equal documents don't show. Earlier versions left it out.
+   */
+  documentSalt?: string;
+  /**
+   * SHA-256 of documentSalt (its 16 bytes) and the 32 bytes of the document's SHA-256; without documentSalt, the document's SHA-256 itself.
    */
   documentSha256: Sha256;
   /**
@@ -1151,6 +1173,14 @@ export interface FinishedBody {
    * @maxItems 64
    */
   layers: HeldLayer[];
+  /**
+   * The backend that made the sandbox, as terms name it (1 to 32 of a-z 0-9 -); null where there was none. Earlier versions left it out.
+   */
+  backend?: string | null;
+  /**
+   * The rule that rejected the job, or the layer, backend or runtime that was unavailable (1 to 64 of a-z A-Z 0-9 -); null when it was not refused. Earlier versions left it out.
+   */
+  refusedBy?: string | null;
 }
 /**
  * The worker stopped in good order.
@@ -1204,6 +1234,12 @@ export interface AuditRecord {
    * What the event says; its fields depend on event.
    */
   body: BootBody | AcceptedBody | StartedBody | FinishedBody | CloseBody;
+  /**
+   * Up to 64 verdicts that the worker was told for earlier records of this log: a change of what Redis keeps beside them shows.
+   *
+   * @maxItems 64
+   */
+  verdicts?: ToldVerdict[];
 }
 /**
  * A host directory of one local file system, and what policies may grant below it. Jobs act there as its owner, or as a stranger if it belongs to root.
@@ -2125,6 +2161,9 @@ export const LIMIT_NAMES = ["wallTimeMs","cpuTimeMs","memoryBytes","processes","
 
 /** What a record tells. */
 export const AUDIT_EVENTS = ["boot","accepted","started","finished","close"] as const satisfies readonly AuditEvent[];
+
+/** What the script that stored a record decided; it is kept beside the record. */
+export const AUDIT_VERDICTS = ["ok","run","final","cancelled","expired","lost","poison","moved","gone","already","fenced"] as const satisfies readonly AuditVerdict[];
 
 /** Whose doing each kind of outcome is. */
 export const ATTRIBUTION_OF: Readonly<Record<OutcomeKind, Attribution>> = {

@@ -1,5 +1,6 @@
 // What a worker writes into its audit log about a job.
 
+import { createHash, randomBytes } from 'node:crypto';
 import type { AuditEvent } from '../protocol/index.ts';
 import type { Finish } from './finish.ts';
 
@@ -24,7 +25,7 @@ export class AuditRecords {
   }
 
   accepted(job: { uid: string; tenant: string }, { id, documentSha256, acceptedAtMs }: AcceptanceFacts): AuditEvent {
-    const body = { id, documentSha256, acceptedAtMs };
+    const body = { id, ...salted(documentSha256), acceptedAtMs };
     return { actor: this.#actor, event: 'accepted', tenant: job.tenant, uid: job.uid, epoch: 0, body };
   }
 
@@ -32,8 +33,10 @@ export class AuditRecords {
     return { actor: this.#actor, event: 'started', tenant, uid, epoch, body: { attempts, worker: this.#instance } };
   }
 
-  finished({ uid, tenant, epoch, outcome, resultSha256, policySha256, layers }: Finish): AuditEvent {
-    const body = { outcomeKind: outcome, resultSha256, policySha256, layers };
+  finished({ uid, tenant, epoch, outcome, resultSha256, policySha256, layers, ...rest }: Finish): AuditEvent {
+    // A result that an earlier version left on disk says neither.
+    const { backend = null, refusedBy = null } = rest;
+    const body = { outcomeKind: outcome, resultSha256, policySha256, layers, backend, refusedBy };
     return { actor: this.#actor, event: 'finished', tenant, uid, epoch, body };
   }
 
@@ -44,4 +47,13 @@ export class AuditRecords {
   get #actor(): string {
     return `worker:${this.#instance}`;
   }
+}
+
+const SALT_BYTES = 16;
+
+/** The log outlives documents: their hashes say only to who has the document that it was this one. */
+function salted(documentSha256: string): { documentSalt: string; documentSha256: string } {
+  const salt = randomBytes(SALT_BYTES);
+  const hash = createHash('sha256').update(salt).update(Buffer.from(documentSha256, 'hex')).digest('hex');
+  return { documentSalt: salt.toString('hex'), documentSha256: hash };
 }

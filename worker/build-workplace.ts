@@ -28,7 +28,7 @@ export function buildWorkplace({ settings, leased, connections, spool, log, stop
   const { queue, lockMs } = settings;
   const { instance } = leased.lease;
   const protocol = new Protocol(connections.scripts, queue);
-  const audit = new AuditChain(instance, () => protocol.readAuditHead(instance));
+  const audit = new AuditChain(instance, () => protocol.readAuditTail(instance));
   const toSend = {
     protocol,
     audit,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DeadReason } from '../protocol/index.ts';
-import type { HeldLayer, Outcome, OutcomeKind, Result } from '../schemas/types.ts';
+import type { Backend, HeldLayer, Outcome, OutcomeKind, Result } from '../schemas/types.ts';
 import type { AcceptanceFacts } from './audit-records.ts';
 import { FINAL_STEPS } from './failures.ts';
 import { separateLargeContent } from './large-content.ts';
@@ -17,6 +17,10 @@ export interface Finish {
   /** SHA-256 of the policy that was enforced; null when none was. */
   policySha256: string | null;
   layers: HeldLayer[];
+  /** What made the sandbox; null when there was none. */
+  backend: Backend | null;
+  /** The rule that rejected the job, or the layer, backend or runtime that was missing; null when it was not refused. */
+  refusedBy: string | null;
   /** Why the document stays, as a dead letter; null: it goes. */
   dead: DeadReason | null;
   /** For a job that never began and whose acceptance no log tells yet. */
@@ -38,6 +42,8 @@ export function finishOf(result: Result, job: { uid: string; epoch: number; tena
     resultSha256: createHash('sha256').update(bytes).digest('hex'),
     policySha256: result.sandbox?.policySha256 ?? null,
     layers: result.sandbox?.layers ?? [],
+    backend: result.sandbox?.backend ?? null,
+    refusedBy: refusalOf(result.outcome),
     dead: deadReasonOf(result.outcome),
     accepted: null,
     blobs: separated.blobs,
@@ -51,4 +57,9 @@ const OF_LOSS = { died: 'worker-died', drain: 'worker-drained', 'lock-lost': 'lo
 function deadReasonOf(outcome: Outcome): DeadReason | null {
   if (outcome.kind === 'worker-lost') return OF_LOSS[outcome.reason];
   return outcome.kind === 'failed' ? (FINAL_STEPS.get(outcome.step) ?? 'step-failed') : null;
+}
+
+function refusalOf(outcome: Outcome): string | null {
+  if (outcome.kind === 'rejected') return outcome.rule;
+  return outcome.kind === 'unavailable' ? outcome.layer : null;
 }

@@ -4,6 +4,7 @@
 import process from 'node:process';
 import { BullpenError } from '../errors.ts';
 import { artifacts } from './artifacts.ts';
+import { audit } from './audit.ts';
 import { cancel } from './cancel.ts';
 import { dead } from './dead.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, exitCodeOfError } from './exit-code.ts';
@@ -19,7 +20,7 @@ import { validate } from './validate.ts';
 import { parseCall, type Verb } from './verb.ts';
 
 const VERBS: ReadonlyMap<string, Verb> = new Map(
-  Object.entries({ submit, result, artifacts, state, cancel, queue, dead, validate, explain: explainVerb }),
+  Object.entries({ submit, result, artifacts, state, cancel, queue, dead, audit, validate, explain: explainVerb }),
 );
 
 process.exitCode = await main(process.argv.slice(2));

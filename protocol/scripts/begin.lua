@@ -13,7 +13,7 @@
 -- {'run', epoch, tenant, id, attempts, queuedUs, acceptedAtUs, sha256, chunks, document} | {'final', outcome}
 -- | {'cancelled', epoch, tenant, id, by} | {'expired', epoch, tenant, id} | {'lost', epoch, tenant, id}
 -- | {'poison', epoch, tenant, id}
--- | {'moved', epoch} | {'gone'} | {'gap', seq, sha256}
+-- | {'moved', epoch} | {'gone'}, each followed by the verdict that the records have beside them | {'gap', seq, sha256}
 local P = KEYS[1]
 --- include clock
 --- include audit
@@ -73,4 +73,4 @@ local job = read_job()
 local verdict, epoch = judge(job)
 store_records(records, verdict)
 if verdict == 'run' and epoch > job.epoch then start(job, epoch) end
-return answer(job, verdict, epoch)
+return with_verdict(answer(job, verdict, epoch), records)

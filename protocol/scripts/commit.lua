@@ -15,7 +15,7 @@
 --      7 result TTL ms, 8 tombstone TTL ms, 9 log, 10 number of records, then the records
 --
 -- {'ok', {released}, {dead letters that lost their document to the bounds}} | {'already', 'same' or 'other', outcome}
--- | {'fenced', epoch} | {'gone'} | {'gap', seq, sha256}
+-- | {'fenced', epoch} | {'gone'}, each followed by the verdict that the records have beside them | {'gap', seq, sha256}
 local P = KEYS[1]
 --- include clock
 --- include audit
@@ -99,12 +99,14 @@ local f = redis.call('HMGET', job_key, 'state', 'epoch', 'tenant', 'id', 'docume
 local job = { state = f[1], epoch = tonumber(f[2] or '0'), tenant = f[3], id = f[4], chunks = tonumber(f[5] or '0') }
 local verdict = judge(job)
 local seq = store_records(records, verdict)
-if verdict == 'gone' then return { 'gone' } end
-if verdict == 'already' then return { 'already', f[7] == result_sha256 and 'same' or 'other', f[6] } end
-if verdict == 'fenced' then return { 'fenced', job.epoch } end
+if verdict == 'gone' then return with_verdict({ 'gone' }, records) end
+if verdict == 'already' then
+  return with_verdict({ 'already', f[7] == result_sha256 and 'same' or 'other', f[6] }, records)
+end
+if verdict == 'fenced' then return with_verdict({ 'fenced', job.epoch }, records) end
 write_result(seq)
 local dropped = write_tombstone(job)
 forget(uid, job.tenant)
 redis.call('PUBLISH', P .. 'done:' .. uid, outcome)
 enlist(job.tenant)
-return { 'ok', release(), dropped }
+return with_verdict({ 'ok', release(), dropped }, records)

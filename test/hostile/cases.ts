@@ -199,10 +199,7 @@ export const CASES: Record<string, Place> = {
   K11: 'hostile/k-ceilings.test.ts',
   K12: 'hostile/k-environment.test.ts',
   K14: 'hostile/k-names-and-logs.test.ts',
-  K15: {
-    elsewhere:
-      'chained by hash and exported (unit/protocol/audit.test.ts); no checkpoints and no verifier in this version',
-  },
+  K15: { elsewhere: 'each mutation against the verifier, beside its twin (unit/audit/mutations.test.ts)' },
   K16: { elsewhere: 'a login that may do no more than the scripts need (unit/protocol/scripts.test.ts)' },
   K17: {
     elsewhere:

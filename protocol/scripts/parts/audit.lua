@@ -13,10 +13,13 @@ local function read_records(first)
   return records
 end
 
+-- Whether the very record is there already; if so, the verdict of that time counts.
 local function is_stored(log, record)
   local id = string.format('%.0f-0', record.seq)
   local found = redis.call('XRANGE', P .. 'audit:' .. log, id, id)
-  return found[1] ~= nil and found[1][2][4] == record.sha256
+  if found[1] == nil or found[1][2][4] ~= record.sha256 then return false end
+  record.verdict = found[1][2][6]
+  return true
 end
 
 -- Nil when every record follows the head or is stored already, else the answer `gap`.
@@ -41,6 +44,7 @@ local function store_records(records, verdict)
   for _, record in ipairs(records) do
     last = record.seq
     if record.fresh then
+      record.verdict = verdict
       local id = string.format('%.0f-0', record.seq)
       redis.call('XADD', P .. 'audit:' .. records.log, id,
         'bytes', record.bytes, 'sha256', record.sha256, 'verdict', verdict)
@@ -49,4 +53,11 @@ local function store_records(records, verdict)
     end
   end
   return last
+end
+
+-- A script's answer with, as its last element, the verdict that its records have beside them ('' without records).
+local function with_verdict(answer, records)
+  local last = records[#records]
+  answer[#answer + 1] = last and last.verdict or ''
+  return answer
 end

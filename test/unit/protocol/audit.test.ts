@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
+import { canonicalText } from '../../../audit/canonical.ts';
 import { AuditChain, AuditChainError, type AuditEvent, canonicalBytes, NO_HASH } from '../../../protocol/index.ts';
-import { record, type TestQueue, useRedis } from './bench-queue.ts';
+import { SCRIPTS } from '../../../protocol/scripts.ts';
+import { AUDIT_VERDICTS } from '../../../schemas/types.ts';
+import { commitOf, record, type TestQueue, useRedis } from './bench-queue.ts';
 
 const bench = useRedis();
 const CLOSE: AuditEvent = { actor: 'worker:w-1', event: 'close', tenant: null, uid: null, epoch: 0, body: {} };
@@ -130,4 +133,90 @@ it('keeps the latest 1,000 records when trimmed, and still knows them again', as
   expect([kept.length, kept[0]?.seq]).toEqual([1000, 21]);
   await append(queue, chain);
   expect(await chain.lastSeq()).toBe(1021);
+});
+
+function told({ bytes }: { bytes: Uint8Array }): unknown {
+  return JSON.parse(Buffer.from(bytes).toString()).verdicts;
+}
+
+it('tells in the next record which verdicts the ones before have', async () => {
+  const queue = bench.queue();
+  const { uid } = await queue.accept('a');
+  const chain = new AuditChain('w-1', () => queue.protocol.readAuditTail('w-1'));
+  await append(queue, chain);
+  await chain.append([{ ...CLOSE, event: 'started' }], (records) =>
+    queue.protocol.begin({ uid, instance: 'w-1', token: 't', expectedEpoch: 1, records }),
+  );
+  await chain.append([{ ...CLOSE, event: 'finished' }], (records) =>
+    queue.protocol.commit({ ...commitOf(uid), epoch: 2, records }),
+  );
+  await append(queue, chain, [CLOSE, CLOSE]);
+  const stored = await queue.protocol.readAudit({ log: 'w-1', afterSeq: 0, limit: 10 });
+  expect(stored.map(told)).toEqual([
+    undefined,
+    [{ seq: 1, verdict: 'ok' }],
+    [{ seq: 2, verdict: 'run' }],
+    [{ seq: 3, verdict: 'fenced' }],
+    undefined,
+  ]);
+  expect(stored.map(({ verdict }) => verdict)).toEqual(['ok', 'run', 'fenced', 'ok', 'ok']);
+});
+
+it('tells the verdict that is stored, not the answer to the same call sent twice', async () => {
+  const queue = bench.queue();
+  const { uid } = await queue.accept('a');
+  await queue.run(uid);
+  const chain = new AuditChain('w-1', () => queue.protocol.readAuditTail('w-1'));
+  const answer = await chain.append([{ ...CLOSE, event: 'finished' }], async (records) => {
+    await queue.protocol.commit({ ...commitOf(uid), records: records.map(({ onStored: _, ...entry }) => entry) });
+    return queue.protocol.commit({ ...commitOf(uid), records });
+  });
+  expect(answer).toEqual({ answer: 'already', same: true, outcome: 'exited' });
+  await append(queue, chain);
+  const [, last] = await queue.protocol.readAudit({ log: 'w-1', afterSeq: 0, limit: 10 });
+  expect(last && told(last)).toEqual([{ seq: 1, verdict: 'ok' }]);
+});
+
+it('a later start tells the last verdicts that it finds, at most 64', async () => {
+  const queue = bench.queue();
+  const first = new AuditChain('w-1', () => queue.protocol.readAuditTail('w-1'));
+  await append(
+    queue,
+    first,
+    Array.from({ length: 70 }, () => CLOSE),
+  );
+  await append(queue, new AuditChain('w-1', () => queue.protocol.readAuditTail('w-1')));
+  const [last] = await queue.protocol.readAudit({ log: 'w-1', afterSeq: 70, limit: 1 });
+  const verdicts = (last && told(last)) as { seq: number }[];
+  expect([verdicts.length, verdicts[0]?.seq, verdicts.at(-1)?.seq]).toEqual([64, 7, 70]);
+});
+
+it('reads the heads of several logs at one moment', async () => {
+  const queue = bench.queue();
+  await append(queue, chainOf(queue));
+  const heads = await queue.protocol.readAuditHeads(['w-1', 'w-2']);
+  expect([...heads].map(([log, { seq }]) => [log, seq])).toEqual([
+    ['w-1', 1],
+    ['w-2', 0],
+  ]);
+  expect(heads.get('w-1')).toEqual(await queue.protocol.readAuditHead('w-1'));
+});
+
+it("a reader's canonical text is that of the writer", () => {
+  const document = {
+    '\u20ac': 1,
+    '\r': [null, true, 'a"\\\u000f\u007f'],
+    '\ufb33': { b: {}, a: -0 },
+    '\ud83d\ude02': 9,
+  };
+  expect(canonicalText(document)).toBe(Buffer.from(canonicalBytes(document)).toString());
+});
+
+it('every verdict of the scripts is one that records may have', () => {
+  const words = (script: 'begin' | 'commit') =>
+    [...SCRIPTS[script].source.matchAll(/return '([a-z]+)'/g)].map(([, word]) => word);
+  expect(words('begin')).toContain('poison');
+  expect([...words('begin'), ...words('commit')].filter((word) => !AUDIT_VERDICTS.some((one) => one === word))).toEqual(
+    [],
+  );
 });

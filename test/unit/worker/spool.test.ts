@@ -20,6 +20,8 @@ function finish(result: string): Finish {
     outcome: 'exited',
     resultSha256: '0'.repeat(64),
     policySha256: null,
+    backend: null,
+    refusedBy: null,
     layers: [{ layer: 'seccomp', value: 'strict' }],
     dead: null,
     accepted: null,
