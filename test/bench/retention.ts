@@ -113,8 +113,9 @@ class Herd {
     for (const uid of this.#uids) {
       const commit = { ...commitOf(uid, output), resultTtlMs: RESULT_TTL_MS };
       const job = { uid, tenant: TENANT, epoch: 1, outcome: commit.outcome, resultSha256: commit.resultSha256 };
-      const finish = { ...job, policySha256: '0'.repeat(64), layers: [], dead: null, accepted: null, blobs: [] };
-      const event = this.#records.finished({ ...finish, result: commit.result });
+      const ran = { policySha256: '0'.repeat(64), layers: [], backend: 'process' as const, refusedBy: null };
+      const finish = { ...job, ...ran, dead: null, accepted: null, blobs: [], result: commit.result };
+      const event = this.#records.finished(finish);
       await this.#audit.append([event], (records) => this.#protocol.commit({ ...commit, records }));
     }
     // What BullMQ does when its worker is done with a job: it forgets it.
