@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AcceptAnswer, Protocol } from '../protocol/index.ts';
+import type { AcceptAnswer, Protocol, QuotaAnswer } from '../protocol/index.ts';
 import type { PreparedJob } from './document.ts';
 import { IdempotencyConflictError, QueueUnavailableError, QuotaExceededError } from './errors.ts';
 import { isNotOfRedis, type Limits, type QueueAccess } from './queue-access.ts';
@@ -56,8 +56,8 @@ class Acceptance {
   async answer(): Promise<AcceptAnswer> {
     for (;;) {
       try {
-        await this.#storeBlobs();
-        return await this.#send();
+        const refusal = await this.#storeBlobs();
+        return refusal ?? (await this.#send());
       } catch (error) {
         this.#giveUpUnlessWorthwhile(error);
         await sleep(PAUSE_MS);
@@ -65,12 +65,19 @@ class Acceptance {
     }
   }
 
-  async #storeBlobs(): Promise<void> {
-    const { blobs, tenant } = this.#job;
+  /** What would be refused anyway leaves no content behind. */
+  async #storeBlobs(): Promise<QuotaAnswer | null> {
+    const { blobs, tenant, id, document, contentBytes } = this.#job;
+    if (blobs.length > this.#blobsStored) {
+      const bytes = document.length + contentBytes;
+      const room = await this.#access.exchange((protocol) => protocol.admit({ tenant, id, bytes }), this.#limits());
+      if (room.answer === 'quota') return room;
+    }
     for (const blob of blobs.slice(this.#blobsStored)) {
       await this.#access.exchange((protocol) => protocol.putBlob(tenant, blob), this.#limits());
       this.#blobsStored += 1;
     }
+    return null;
   }
 
   async #send(): Promise<AcceptAnswer> {

@@ -1,5 +1,14 @@
 import type { OutcomeKind } from '../schemas/types.ts';
-import type { AcceptAnswer, Acceptance, CancelAnswer, CancelledBy, JobPhase, QuotaName } from './answers.ts';
+import type {
+  AcceptAnswer,
+  Acceptance,
+  AdmitAnswer,
+  CancelAnswer,
+  CancelledBy,
+  JobPhase,
+  QuotaAnswer,
+  QuotaName,
+} from './answers.ts';
 import { chunksOf, INLINE_MAX_BYTES, writeChunks } from './chunks.ts';
 import { integerAt, type Reply, textAt, textsAt, unknownAnswer } from './reply.ts';
 import type { QueueRedis } from './scripts.ts';
@@ -18,6 +27,19 @@ export async function accept(queue: QueueRedis, a: Acceptance): Promise<AcceptAn
     const rest = [a.attempts, a.priority, a.expiresInMs, a.contentBytes ?? 0];
     const reply = await queue.run('accept', [a.uid, a.tenant, a.id, a.sha256, document, chunks, ...rest]);
     return acceptAnswer(reply);
+  } catch (error) {
+    if (isOutOfMemory(error)) return memoryQuota(queue);
+    throw error;
+  }
+}
+
+/** Before large content is written: a job accepted before has room always. */
+export async function admit(queue: QueueRedis, a: { tenant: string; id: string; bytes: number }): Promise<AdmitAnswer> {
+  try {
+    const reply = await queue.run('admit', [a.tenant, a.id, a.bytes]);
+    if (textAt(reply, 0) === 'room') return { answer: 'room' };
+    if (textAt(reply, 0) === 'quota') return quotaAnswer(reply);
+    throw unknownAnswer('admit', reply);
   } catch (error) {
     if (isOutOfMemory(error)) return memoryQuota(queue);
     throw error;
@@ -55,13 +77,16 @@ function acceptAnswer(reply: Reply): AcceptAnswer {
       return { answer: 'exists', uid: textAt(reply, 1), state: textAt(reply, 2) as JobPhase };
     case 'conflict':
       return { answer: 'conflict', uid: textAt(reply, 1) };
-    case 'quota': {
-      const quota = textAt(reply, 1) as QuotaName;
-      return { answer: 'quota', quota, limit: integerAt(reply, 2), retryAfterMs: integerAt(reply, 3) };
-    }
+    case 'quota':
+      return quotaAnswer(reply);
     default:
       throw unknownAnswer('accept', reply);
   }
+}
+
+function quotaAnswer(reply: Reply): QuotaAnswer {
+  const quota = textAt(reply, 1) as QuotaName;
+  return { answer: 'quota', quota, limit: integerAt(reply, 2), retryAfterMs: integerAt(reply, 3) };
 }
 
 function writeDocument({ redis, keys }: QueueRedis, { uid, document }: Acceptance): Promise<void> {
@@ -73,7 +98,7 @@ function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('OOM ');
 }
 
-async function memoryQuota({ redis }: QueueRedis): Promise<AcceptAnswer> {
+async function memoryQuota({ redis }: QueueRedis): Promise<QuotaAnswer> {
   const limit = Number(/^maxmemory:(\d+)/m.exec(await redis.info('memory'))?.[1] ?? 0);
   return { answer: 'quota', quota: 'redis-memory', limit, retryAfterMs: RETRY_FULL_MS };
 }

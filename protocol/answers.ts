@@ -69,8 +69,13 @@ export type AcceptAnswer =
   | { answer: 'exists'; uid: string; state: JobPhase }
   /** Another document has this id. */
   | { answer: 'conflict'; uid: string }
-  /** Refused for now. `limit` in jobs or bytes; of `redis-memory`, `maxmemory`. `retryAfterMs` 100 to 60,000, from how fast jobs leave. */
-  | { answer: 'quota'; quota: QuotaName; limit: number; retryAfterMs: number };
+  | QuotaAnswer;
+
+/** Refused for now. `limit` in jobs or bytes; of `redis-memory`, `maxmemory`. `retryAfterMs` 100 to 60,000, from how fast jobs leave. */
+export type QuotaAnswer = { answer: 'quota'; quota: QuotaName; limit: number; retryAfterMs: number };
+
+/** Whether there is room for a job. */
+export type AdmitAnswer = { answer: 'room' } | QuotaAnswer;
 
 export interface Beginning {
   uid: string;

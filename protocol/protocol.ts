@@ -1,9 +1,10 @@
 import type { Redis } from 'ioredis';
 import type { Tenants } from '../schemas/types.ts';
-import { accept, type CancelRequest, cancel } from './accepting.ts';
+import { accept, admit, type CancelRequest, cancel } from './accepting.ts';
 import type {
   AcceptAnswer,
   Acceptance,
+  AdmitAnswer,
   AuditEntry,
   AuditHead,
   AuditTail,
@@ -46,6 +47,11 @@ export class Protocol {
   /** Accepts a job, once per tenant and id. Its blobs must have been put before. More round trips for a document above 64 KiB. */
   accept(acceptance: Acceptance): Promise<AcceptAnswer> {
     return accept(this.#queue, acceptance);
+  }
+
+  /** Whether there is room for a job of so many bytes, document and content: to be asked before large content is put. */
+  admit(job: { tenant: string; id: string; bytes: number }): Promise<AdmitAnswer> {
+    return admit(this.#queue, job);
   }
 
   /** Asks for the end of a job: a waiting one never begins, a running one is killed by its worker. */

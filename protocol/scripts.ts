@@ -6,6 +6,7 @@ import type { Reply } from './reply.ts';
 
 const NAMES = [
   'accept',
+  'admit',
   'append',
   'begin',
   'bury',

@@ -7,10 +7,7 @@
 -- KEY document:UID:N   chunks of a document above 64 KiB, written before this script with a TTL
 -- KEY sequence         counter: order of acceptance
 -- KEY due              zset: waiting jobs by when they expire (ms); cancelled ones at 0
--- KEY pending:TENANT   zset: waiting jobs that are not released, by (priority, sequence)
--- KEY queued-bytes     hash: their bytes by tenant, and of all under `+`
 -- KEY inflight         zset: released and begun jobs
--- KEY pace             hash: how fast jobs leave the queue
 -- (and those of the parts)
 -- ARGV 1 uid, 2 tenant, 3 id, 4 sha256 of the document, 5 document (empty if in chunks), 6 number of chunks,
 --      7 attempts, 8 priority, 9 expiresInMs, 10 bytes of the content that lies beside the document
@@ -22,13 +19,11 @@ local P = KEYS[1]
 --- include queued
 --- include memory
 --- include release
+--- include quota
 local uid, tenant, id, sha256 = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local document, chunks = ARGV[5], tonumber(ARGV[6])
 local attempts, priority, expires_in_ms = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
 local content_bytes = tonumber(ARGV[10] or '0')
--- When nothing tells how fast the queue moves; when nobody serves it; when Redis is full.
-local RETRY_MS, RETRY_UNSERVED_MS, RETRY_FULL_MS = 1000, 5000, 5000
-local RETRY_LEAST_MS, RETRY_MOST_MS = 100, 60000
 -- Ten priorities, each with room for 2^49 jobs: exact in a double.
 local PRIORITY_STEP = 562949953421312
 
@@ -67,44 +62,6 @@ local function document_bytes()
   return bytes
 end
 
--- About when so many jobs of a tenant, or of all, will have left the queue. A queue that stands still isn't asked more often than
--- it has stood.
-local function retry_after(name, jobs)
-  if live_slots() == 0 then return RETRY_UNSERVED_MS end
-  local last, mean = (redis.call('HGET', P .. 'pace', name) or ''):match('^(%S+) (%S+)$')
-  if not last then return RETRY_MS end
-  local expected = mean == '?' and RETRY_MS or tonumber(mean) * jobs
-  local wait = math.ceil(math.max(expected, now_ms - tonumber(last)))
-  return math.min(math.max(wait, RETRY_LEAST_MS), RETRY_MOST_MS)
-end
-
--- Jobs and bytes that are queued under a name against its caps; nil while there is room.
-local function find_over(name, scope, jobs, new_bytes)
-  local max_jobs, max_bytes = cap_of(name, 'maxQueuedJobs'), cap_of(name, 'maxQueuedBytes')
-  if max_jobs and jobs >= max_jobs then
-    return { 'quota', scope .. '-queued-jobs', max_jobs, retry_after(name, jobs - max_jobs + 1) }
-  end
-  local bytes = tonumber(redis.call('HGET', P .. 'queued-bytes', name) or '0')
-  if max_bytes and bytes + new_bytes > max_bytes then
-    local too_many = math.ceil((bytes + new_bytes - max_bytes) * jobs / math.max(bytes, 1))
-    return { 'quota', scope .. '-queued-bytes', max_bytes, retry_after(name, math.max(too_many, 1)) }
-  end
-  return nil
-end
-
-local function find_full()
-  local used, max = read_memory()
-  if max > 0 and used > max * ACCEPT_SHARE then return { 'quota', 'redis-memory', max, RETRY_FULL_MS } end
-  return nil
-end
-
--- The costly question last.
-local function find_quota(bytes)
-  return find_over(tenant, 'tenant', redis.call('ZCARD', P .. 'pending:' .. tenant), bytes)
-    or find_over(TOTAL, 'total', redis.call('ZCARD', P .. 'due'), bytes)
-    or find_full()
-end
-
 local function write_job(bytes)
   local expires_at_ms = now_ms + expires_in_ms
   redis.call('SET', P .. 'id:' .. tenant .. ':' .. id, uid)
@@ -122,7 +79,7 @@ local first = redis.call('GET', P .. 'id:' .. tenant .. ':' .. id)
 local stored = first and redis.call('HMGET', P .. 'job:' .. first, 'state', 'sha256')
 if stored and stored[1] then return answer_seen(first, stored) end
 local bytes = document_bytes() + content_bytes
-local quota = find_quota(bytes)
+local quota = find_quota(tenant, bytes)
 if quota then
   drop_chunks()
   return quota

@@ -202,7 +202,26 @@ describe('submit', () => {
     expect(await producer.submit({ ...heavy, id: 'a' })).toMatchObject({ status: 'created' });
     const error = await failure(producer.submit({ ...heavy, id: 'b' }), QuotaExceededError);
     expect(error).toMatchObject({ quota: 'tenant-queued-bytes', limit: 300_000 });
+    expect(await producer.submit({ ...heavy, id: 'a' })).toMatchObject({ status: 'exists' });
     expect(await producer.submit({ ...JOB, id: 'b' })).toMatchObject({ status: 'created' });
+  });
+
+  test('content of a job that is refused is not written, and of one that is taken is', async () => {
+    const heavy = (letter: string) => ({ ...JOB, id: letter, stdin: { text: letter.repeat(200_000) } });
+    const blobs = async () => (await redis.keys(`*${queue}*:blob:*`)).length;
+    await protocol.limitTenant('default', { maxQueuedJobs: 0 });
+    await failure(producer.submit(heavy('a')), QuotaExceededError);
+    await redis.config('SET', 'maxmemory', '1mb');
+    try {
+      const full = await failure(newProducer({ tenant: 'other' }).submit(heavy('a')), QuotaExceededError);
+      expect(full).toMatchObject({ quota: 'redis-memory' });
+    } finally {
+      await redis.config('SET', 'maxmemory', '0');
+    }
+    expect(await blobs()).toBe(0);
+    await protocol.limitTenant('default', { maxQueuedJobs: 1 });
+    await producer.submit(heavy('a'));
+    expect(await blobs()).toBe(1);
   });
 
   test('an abort before anything was sent accepts nothing', async () => {
