@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { keysOf, newUid } from '../protocol/index.ts';
-import { adoptSpool } from './adopt-spool.ts';
+import { adoptLeft, adoptSpool } from './adopt-spool.ts';
 import { buildWorkplace, type Ground, homeOf } from './build-workplace.ts';
 import { Cancellations } from './cancel.ts';
 import type { Settings } from './config.ts';
@@ -174,7 +174,9 @@ export class WorkerService {
     if (!this.#booted) await this.#boot();
     this.#booted = true;
     // Before anything is fetched: what is found there is worth more than the `worker-lost` that a redelivery would make of it.
-    await adoptSpool({ home: homeOf(settings), own: spool }, this.#place).catch((error: unknown) =>
+    const adoption = { home: homeOf(settings), own: spool };
+    const left = await adoptSpool(adoption, this.#place);
+    void adoptLeft(left, adoption, { place: this.#place, signal: this.#stopping.signal }).catch((error: unknown) =>
       log.error({ err: error }, 'results that waited on disk'),
     );
   }

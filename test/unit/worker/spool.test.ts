@@ -1,4 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -18,7 +29,7 @@ function finish(result: string): Finish {
     epoch: 1,
     tenant: 'acme',
     outcome: 'exited',
-    resultSha256: '0'.repeat(64),
+    resultSha256: createHash('sha256').update(result).digest('hex'),
     policySha256: null,
     backend: null,
     refusedBy: null,
@@ -62,6 +73,63 @@ describe('the spool', () => {
     await expect(spool.read(name)).rejects.toThrow('the hash differs');
     writeFileSync(join(directory, name), whole.replace('acme', 'evil'));
     await expect(spool.read(name)).rejects.toThrow('the hash differs');
+  });
+
+  type Head = Record<string, unknown>;
+
+  /** A file with the right hash, as anybody could make it who may write there. Answers the spool and its name. */
+  async function forge(change: (head: Head) => unknown): Promise<[Spool, string]> {
+    const spool = await Spool.open(directory);
+    const name = await spool.put({ home: 'here', finish: finish('{"kind":"result"}') });
+    const [, head = '', ...content] = readFileSync(join(directory, name), 'utf8').split('\n');
+    const payload = [JSON.stringify(change(JSON.parse(head) as Head)), ...content].join('\n');
+    const sha256 = createHash('sha256').update(payload).digest('hex');
+    writeFileSync(join(directory, name), `bullpen-spool-v1 ${payload.length} ${sha256}\n${payload}`);
+    return [spool, name];
+  }
+
+  it('reads what was made with the right hash and says what a worker would', async () => {
+    const [spool, name] = await forge((head) => ({ ...head, tenant: 'evil' }));
+    expect((await spool.read(name)).finish.tenant).toBe('evil');
+  });
+
+  it.each([
+    ['is no object', () => 'x', 'whose result'],
+    ['lacks a field', ({ tenant: _, ...head }: Head) => head, 'whose result'],
+    ['has a field of another kind', (head: Head) => ({ ...head, layers: 'all' }), 'whose result'],
+    ['has a reason that does not exist', (head: Head) => ({ ...head, dead: 'bored' }), 'whose result'],
+    ['is of another execution', (head: Head) => ({ ...head, epoch: 2 }), 'another execution'],
+    ['has parts of other lengths', (head: Head) => ({ ...head, lengths: [1, 2, 3] }), 'not as long'],
+    ['has lengths below nothing', (head: Head) => ({ ...head, lengths: [-1, 30, 10] }), 'whose result'],
+    [
+      'has another hash of the result',
+      (head: Head) => ({ ...head, resultSha256: 'f'.repeat(64) }),
+      'hash of the result',
+    ],
+  ])('refuses what has the right hash and %s', async (_, change, message) => {
+    const [spool, name] = await forge(change);
+    await expect(spool.read(name)).rejects.toThrow(message);
+    await expect(spool.read(name)).rejects.toThrow(SpoolCorruptError);
+  });
+
+  it('refuses what is no regular file, or longer than all that may wait', async () => {
+    const name = `${newUid()}-1.result`;
+    const spool = await Spool.open(directory, { files: 10, bytes: 1000 });
+    mkdirSync(join(directory, name));
+    await expect(spool.read(name)).rejects.toThrow('no file');
+    await spool.remove(name);
+    symlinkSync('/etc/hostname', join(directory, name));
+    await expect(spool.read(name)).rejects.toThrow('a link');
+    const long = `${newUid()}-1.result`;
+    writeFileSync(join(directory, long), 'x'.repeat(1001));
+    await expect(spool.read(long)).rejects.toThrow('too many');
+  });
+
+  it('takes halves of results away when it is opened, and no whole one', async () => {
+    const name = await (await Spool.open(directory)).put({ home: 'here', finish: finish('whole') });
+    writeFileSync(join(directory, `${newUid()}-1.result.part`), 'half');
+    await Spool.open(directory);
+    expect(readdirSync(directory)).toEqual([name]);
   });
 
   it('does not take a half-written file for a result', async () => {
