@@ -60,7 +60,7 @@ export const KEY_KINDS: readonly KeyKind[] = [
   {
     name: 'audit:LOG',
     end: 'bound',
-    until: 'its export, which leaves 1,000 records; with none, Redis fills up and refuses jobs',
+    until: '`bullpen audit trim`, which leaves 1,000 records; with none, Redis fills up and refuses jobs',
   },
   { name: 'audit-head:LOG', end: 'bound', until: 'one number and hash for each instance name, which are used again' },
   { name: 'audit-logs', end: 'bound', until: 'an entry for each instance name' },

@@ -167,11 +167,13 @@ function parseHead(text: string): Head | null {
   }
   if (typeof head !== 'object' || head === null) return null;
   const { home, uid, epoch, tenant, outcome, resultSha256, policySha256, layers, dead, accepted, lengths } = head;
+  const { backend, refusedBy } = head;
   const isWhole =
     [home, uid, tenant, outcome].every((field) => typeof field === 'string') &&
     Number.isSafeInteger(epoch) &&
     isHash(resultSha256) &&
     (policySha256 === null || isHash(policySha256)) &&
+    [backend, refusedBy].every((field) => field === null || typeof field === 'string') &&
     Array.isArray(layers) &&
     (dead === null || (typeof dead === 'string' && Object.hasOwn(DEAD_REASONS, dead))) &&
     typeof accepted === 'object' &&
