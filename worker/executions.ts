@@ -20,6 +20,11 @@ export class Running {
     return this.#fenced;
   }
 
+  /** Why it was ended from outside; null while it was not. */
+  get killedBy(): KillReason | null {
+    return this.#killedBy;
+  }
+
   /** Whether its current attempt is not its last. False before it began. */
   get mayBeginAgain(): boolean {
     return this.#attempt !== null && this.#attempt.epoch < this.#attempt.attempts;

@@ -17,3 +17,8 @@ export function mayBeginAgain(outcome: Outcome, { epoch, attempts }: { epoch: nu
   if (outcome.kind === 'failed') return !FINAL_STEPS.has(outcome.step);
   return outcome.kind === 'worker-lost';
 }
+
+/** Whether the native layer made nothing of a job, because its forkserver died and is not started again yet. */
+export function isResting(outcome: Outcome): boolean {
+  return outcome.kind === 'failed' && outcome.step === 'forkserver' && outcome.code === 'resting';
+}

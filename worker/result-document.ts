@@ -2,6 +2,7 @@
 
 import type { Issue } from '../schemas/parse.ts';
 import type { Cancelled, Expired, Failed, Rejected, Result, Unavailable, WorkerLost } from '../schemas/types.ts';
+import type { KillReason } from './engine.ts';
 
 /** An outcome that is not the guest's doing. */
 export type OwnOutcome = Rejected | Unavailable | Cancelled | Expired | WorkerLost | Failed;
@@ -35,6 +36,13 @@ export function resultWithoutRun(subject: ResultSubject, outcome: OwnOutcome): R
     startedAt: subject.startedAt,
     finishedAt: new Date().toISOString(),
   };
+}
+
+/** What a job's end from outside makes of a result. */
+export function endedBy(reason: KillReason): Pick<Result, 'outcome' | 'attribution'> {
+  return reason === 'cancelled'
+    ? { outcome: { kind: 'cancelled', by: 'caller' }, attribution: 'caller' }
+    : { outcome: { kind: 'worker-lost', reason }, attribution: 'system' };
 }
 
 /** A refusal that names the document's first issue. */

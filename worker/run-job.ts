@@ -4,12 +4,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseJob } from '../schemas/parse.ts';
 import type { Job, Result } from '../schemas/types.ts';
 import type { Begun } from './begin-job.ts';
+import type { Execution } from './engine.ts';
 import type { Running } from './executions.ts';
+import { isResting } from './failures.ts';
 import { InputError, withInputs } from './inputs.ts';
-import { engineFailure, type OwnOutcome, rejection, resultWithoutRun } from './result-document.ts';
+import { endedBy, engineFailure, type OwnOutcome, rejection, resultWithoutRun } from './result-document.ts';
 import type { Workplace } from './workplace.ts';
 
 const RETRY_MS = 250;
+const REST_RETRY_MS = 50;
+/** Longer than the native layer ever rests. */
+const REST_MAX_MS = 60_000;
 
 /** Runs the job and answers its result. Throws nothing. */
 export async function runJob(running: Running, begun: Begun, place: Workplace): Promise<Result> {
@@ -22,11 +27,25 @@ export async function runJob(running: Running, begun: Begun, place: Workplace): 
     const document = await fetchInputs(running, { begun, job: parsed.value }, place);
     if (document === null) return resultWithoutRun(subject, { kind: 'worker-lost', reason: 'lock-lost' });
     const context = { uid: running.uid, epoch, tenant, id, queuedUs: begun.queuedUs, worker: place.instance };
-    const execution = place.engine.run(document, context);
-    running.attach(execution);
-    return await execution.wait();
+    return await runOnceAwake(running, () => place.engine.run(document, context));
   } catch (error) {
     return resultWithoutRun(subject, outcomeOf(error, place));
+  }
+}
+
+/**
+ * Runs the job as soon as the native layer makes sandboxes. While it rests after its forkserver died, nothing of a job has begun: the
+ * job keeps its slot and waits, so that a worker in trouble doesn't make failures of a whole queue.
+ */
+async function runOnceAwake(running: Running, run: () => Execution): Promise<Result> {
+  const patienceEndsAt = performance.now() + REST_MAX_MS;
+  for (;;) {
+    const execution = run();
+    running.attach(execution);
+    const result = await execution.wait();
+    if (!isResting(result.outcome) || performance.now() > patienceEndsAt) return result;
+    if (running.killedBy !== null) return { ...result, ...endedBy(running.killedBy) };
+    await sleep(REST_RETRY_MS);
   }
 }
 

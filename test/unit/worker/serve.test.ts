@@ -64,7 +64,7 @@ const TERMS: Terms = {
   hostRoots: 0,
 };
 
-/** Runs `sleep MS` or `fail` and nothing else. */
+/** Runs `sleep MS`, `fail` or `rest N`, which is refused N times before, and nothing else. */
 function standIn(instance: string): SandboxEngine {
   return {
     probe: async () => ({ layers: [], runtimes: [{ name: 'python', ok: true, message: null }] }),
@@ -82,6 +82,8 @@ function standIn(instance: string): SandboxEngine {
 }
 
 async function end(source: string, signal: AbortSignal): Promise<Outcome> {
+  const rests = Number(/^rest (\d+)$/.exec(source)?.[1] ?? 0);
+  if (runs.length <= rests) return { kind: 'failed', step: 'forkserver', code: 'resting', message: 'not yet' };
   if (source === 'fail') return { kind: 'failed', step: 'mount', code: 'EPERM', message: 'no' };
   const ms = Number(/^sleep (\d+)$/.exec(source)?.[1] ?? 0);
   const natural = await sleep(ms, true, { signal }).catch(() => false);
@@ -235,6 +237,21 @@ it('what goes back to the queue has told its end: however often, it is not poiso
   const uid = await submit('fail', { attempts: 5 });
   expect(await resultFor(uid)).toMatchObject({ epoch: 5, outcome: { kind: 'failed', step: 'mount' } });
   expect(await protocol.peek(uid)).toMatchObject({ unended: 0 });
+});
+
+it('keeps a job while the native layer rests: nothing of it has begun, and its one attempt is not spent', async () => {
+  await serve('w-one');
+  const uid = await submit('rest 3');
+  expect(await resultFor(uid)).toMatchObject({ epoch: 1, outcome: { kind: 'exited' } });
+  expect(runs).toEqual(['w-one 1', 'w-one 1', 'w-one 1', 'w-one 1']);
+});
+
+it('ends a job that is cancelled while the native layer rests', async () => {
+  await serve('w-one');
+  const uid = await submit('rest 100000');
+  await begun(uid);
+  await protocol.cancel({ tenant: 'acme', id: uid });
+  expect(await resultFor(uid)).toMatchObject({ epoch: 1, outcome: { kind: 'cancelled', by: 'caller' } });
 });
 
 it('drains: what may begin again goes to another worker at once, the rest finishes here', async () => {
