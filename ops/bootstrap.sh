@@ -21,6 +21,7 @@ readonly PACKAGES=(
   'bubblewrap|/usr/bin/bwrap|the peer that benchmarks compare with'
   'qemu-system-x86|/usr/bin/qemu-system-x86_64|emulates a host of another kind: the suite vm'
   'e2fsprogs|/usr/sbin/mke2fs|makes the disks of that host'
+  'strace|/usr/bin/strace|kills a forkserver at a call of the kernel: its crash points in the suite chaos'
   'procps|/usr/bin/ps|a program of that host'
   'hostname|/usr/bin/hostname|a program of that host'
 )

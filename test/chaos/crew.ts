@@ -6,8 +6,8 @@ import { childrenOf, descendantsOf, forkserversOf, isAlive } from '../helpers/pr
 import { WorkerProcess } from '../helpers/worker-process.ts';
 
 const SETTINGS = { slots: 4, lockMs: 3000, stalledMs: 1000, drainMs: 1000 };
-/** Whom sandboxes belong to: a block that no other test uses, so that a process of one of these users is ours. */
-const UIDS = { first: 820_000, count: 4_096 };
+/** Whom sandboxes belong to: a block that nobody else is likely to use, so that a process of one of these users is ours. */
+const UIDS = { first: 1_000_000 + (process.pid % 1000) * 4096, count: 4096 };
 /** How long to look for what should be dead. */
 const MOURNING_MS = 20_000;
 

@@ -30,7 +30,7 @@ export function dyingAt({ name }: CrashPoint): Record<string, string> {
 /** Where all plays take place: one run directory, so that no two workers of theirs share a uid or a name. */
 export class Stage {
   readonly redis: PrivateRedis;
-  readonly uids = { first: 830_000, count: 4096 };
+  readonly uids = { first: 6_000_000 + (process.pid % 1000) * 4096, count: 4096 };
   readonly directory = mkdtempSync(join(tmpdir(), 'bullpen-crash-'));
   readonly runDir = join(this.directory, 'run');
 
@@ -93,7 +93,7 @@ export class Play {
   /** Starts a worker that dies at a point, sets the scene, and returns when it is dead. Throws when it ends otherwise. */
   async dieAt(point: CrashPoint): Promise<void> {
     if (point.setting === 'lost-reply') this.#proxy.loseReplyTo(SCRIPTS.commit.sha1);
-    const worker = this.#start(dyingAt(point));
+    const worker = this.start(dyingAt(point));
     const [ended, below] = [this.#watch(worker), new Set<number>()];
     if (point.setting === 'drain' || point.setting === 'cancel') {
       const sleepy = await this.#firstRunning('sleepy-3', ended);
@@ -113,12 +113,17 @@ export class Play {
 
   /** Another worker, and all results; then it ends in order. */
   async goOn(): Promise<void> {
-    const worker = this.#start({});
+    const worker = this.start();
     await Promise.all(this.#lives);
-    await until('nothing is unfinished', async () => (await this.#evidence.unfinished()) === 0, 15_000);
-    await until('BullMQ has forgotten all', async () => (await this.#leftovers()).length === 0, 15_000);
+    await this.settle();
     const end = await worker.stop();
     if (end !== 0) throw new Error(`the worker that went on ended with ${end}:\n${worker.log()}`);
+  }
+
+  /** Returns when the queue has nothing in hand any more. */
+  async settle(): Promise<void> {
+    await until('nothing is unfinished', async () => (await this.#evidence.unfinished()) === 0, 15_000);
+    await until('BullMQ has forgotten all', async () => (await this.#leftovers()).length === 0, 15_000);
   }
 
   /** What is wrong, a line each. */
@@ -162,7 +167,8 @@ export class Play {
     this.#lives.push(client.live(this.producer));
   }
 
-  #start(environment: Record<string, string>): WorkerProcess {
+  /** Starts a worker; returns at once. */
+  start(environment: Record<string, string> = {}): WorkerProcess {
     const { uids, runDir, directory } = this.#stage;
     const config = { ...SETTINGS, redis: this.#proxy.url, queue: this.queue, uids, runDir };
     this.#workers += 1;
