@@ -243,7 +243,8 @@ export type ResultAnswer =
   | { answer: 'expired'; outcome: OutcomeKind }
   | { answer: 'unknown' };
 
-export interface QueueStats {
+/** How deep a queue is. */
+export interface QueueDepth {
   /** Accepted and not begun. */
   waiting: number;
   /** Of those, handed to BullMQ. */
@@ -254,6 +255,11 @@ export interface QueueStats {
   dead: number;
   /** Dead letters that lost their document because newer ones needed the room. */
   deadDropped: number;
+  /** How long ago, by the clock of Redis, the oldest of the waiting was accepted; null when none waits. */
+  oldestWaitingMs: number | null;
+}
+
+export interface QueueStats extends QueueDepth {
   /** Sum over live workers. */
   slots: number;
   workers: { instance: string; slots: number; digest: string; offer: string; heartbeatAtMs: number }[];

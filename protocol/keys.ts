@@ -29,6 +29,7 @@ export interface Keys {
   readonly V: string;
   readonly inflight: string;
   readonly due: string;
+  readonly arrived: string;
   readonly dead: string;
   readonly deadBytes: string;
   readonly deadTotals: string;
@@ -71,6 +72,7 @@ export function keysOf(queue: string): Keys {
     V: `${prefix}V`,
     inflight: `${prefix}inflight`,
     due: `${prefix}due`,
+    arrived: `${prefix}arrived`,
     dead: `${prefix}dead`,
     deadBytes: `${prefix}dead-bytes`,
     deadTotals: `${prefix}dead-totals`,

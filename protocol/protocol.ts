@@ -15,6 +15,7 @@ import type {
   CommitAnswer,
   JobState,
   Offer,
+  QueueDepth,
   QueueStats,
   RegisterAnswer,
   ResultAnswer,
@@ -148,6 +149,11 @@ export class Protocol {
   /** How many workers are alive. Two round trips. */
   countWorkers(): Promise<number> {
     return reading.countWorkers(this.#queue);
+  }
+
+  /** How deep the queue is. One round trip. */
+  depth(): Promise<QueueDepth> {
+    return reading.readDepth(this.#queue);
   }
 
   /** Depth, workers and tenants of the queue. Several round trips. */

@@ -2,7 +2,7 @@
 
 import type { Redis } from 'ioredis';
 import type { OutcomeKind } from '../schemas/types.ts';
-import type { JobPhase, JobState, QueueStats, ResultAnswer } from './answers.ts';
+import type { JobPhase, JobState, QueueDepth, QueueStats, ResultAnswer } from './answers.ts';
 import type { QueueRedis } from './scripts.ts';
 
 const TENANTS_SHOWN = 100;
@@ -95,23 +95,33 @@ export async function countWorkers({ redis, keys }: QueueRedis): Promise<number>
   return redis.zcount(keys.workers, `(${await redisNowMs(redis)}`, '+inf');
 }
 
-export async function readStats(queue: QueueRedis): Promise<QueueStats> {
-  const { redis, keys } = queue;
-  const [waiting, released, inFlight, dead, deadDropped, memory, workers, tenants] = await Promise.all([
+export async function readDepth({ redis, keys }: QueueRedis): Promise<QueueDepth> {
+  const [waiting, released, inFlight, dead, deadDropped, oldest, nowMs] = await Promise.all([
     redis.zcard(keys.due),
     redis.zintercard(2, keys.due, keys.inflight),
     redis.zcard(keys.inflight),
     redis.zcard(keys.dead),
     redis.hget(keys.deadTotals, 'dropped'),
-    redis.info('memory'),
+    redis.zrange(keys.arrived, '0', '0', 'WITHSCORES'),
+    redisNowMs(redis),
+  ]);
+  const letters = { dead, deadDropped: Number(deadDropped ?? 0) };
+  const arrivedAtMs = oldest[1];
+  const oldestWaitingMs = arrivedAtMs === undefined ? null : Math.max(0, nowMs - Number(arrivedAtMs));
+  return { waiting, released, running: inFlight - released, ...letters, oldestWaitingMs };
+}
+
+export async function readStats(queue: QueueRedis): Promise<QueueStats> {
+  const [depth, memory, workers, tenants] = await Promise.all([
+    readDepth(queue),
+    queue.redis.info('memory'),
     readWorkers(queue),
     readTenants(queue),
   ]);
   const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
   const memoryOf = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(memory)?.[1] ?? 0);
   const bytes = { usedBytes: memoryOf('used_memory'), maxBytes: memoryOf('maxmemory') };
-  const letters = { dead, deadDropped: Number(deadDropped ?? 0) };
-  return { waiting, released, running: inFlight - released, ...letters, slots, workers, tenants, memory: bytes };
+  return { ...depth, slots, workers, tenants, memory: bytes };
 }
 
 async function readWorkers({ redis, keys }: QueueRedis): Promise<QueueStats['workers']> {

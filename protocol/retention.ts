@@ -40,6 +40,7 @@ export const KEY_KINDS: readonly KeyKind[] = [
   { name: 'pending:TENANT', end: 'job', until: 'an entry for each waiting job that is not released' },
   { name: 'running:TENANT', end: 'job', until: 'an entry for each job that is released or runs' },
   { name: 'due', end: 'job', until: 'an entry for each waiting job' },
+  { name: 'arrived', end: 'job', until: 'an entry for each waiting job' },
   { name: 'inflight', end: 'job', until: 'an entry for each job that is released or runs, slots × 1.5 at most' },
   { name: 'queued-bytes', end: 'job', until: 'a number for each tenant with waiting jobs' },
   { name: 'pace', end: 'job', until: 'two numbers for each tenant with waiting jobs' },

@@ -4,7 +4,7 @@
  * A policy's silent fields come from the operator's `defaults`, and what these leave open from `DEFAULT_POLICY`; the engine does that when it
  * plans a job, so here the policy and the ceilings are for reading, explaining and testing.
  */
-import type { CeilingLimits, Limits, Policy, Tenants, WorkerConfig } from './types.ts';
+import type { CeilingLimits, Http, Limits, Policy, Tenants, WorkerConfig } from './types.ts';
 
 /** Limits of a job that asks for none. */
 export const DEFAULT_LIMITS: Required<Limits> = {
@@ -90,8 +90,11 @@ export const DEFAULT_WORKER_CONFIG: CompleteWorkerConfig = {
   logLevel: 'info',
 };
 
-/** Everything but whom the worker becomes: without a word about that it is an id of its lease. */
-export type CompleteWorkerConfig = Required<Omit<WorkerConfig, 'user'>> & Pick<WorkerConfig, 'user'>;
+/** Where a worker that is to have a listener has it when nothing else is said. */
+export const DEFAULT_HTTP = { host: '127.0.0.1', port: 9464 } satisfies Http;
+
+/** Everything but whom the worker becomes (an id of its lease) and its listener (none), where the configuration is silent. */
+export type CompleteWorkerConfig = Required<Omit<WorkerConfig, 'user' | 'http'>> & Pick<WorkerConfig, 'user' | 'http'>;
 
 /** A configuration with every field there. `defaults` and `ceilings` stay as the operator wrote them: the engine completes these. */
 export function completeWorkerConfig(config: WorkerConfig): CompleteWorkerConfig {

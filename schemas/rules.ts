@@ -21,7 +21,8 @@
  * | `size`           | `source`, `stdin` or `files`       | source, stdin and files, decoded, above 16 MiB together. The path is `source` or `stdin` if that alone is above, else `files` |
  *
  * Policy, wherever one stands inline (`policy`, and in a worker configuration `defaults`, `policies.NAME`): see `policy-rules.ts`.
- * Worker configuration, `roots`: see `host-path-rules.ts`. `user` (rule `user`): neither id is among `uids`.
+ * Worker configuration, `roots`: see `host-path-rules.ts`. `user` (rule `user`): neither id is among `uids`. `http.socket`
+ * (rule `exactly-one-of`): not beside `http.host` or `http.port`.
  * The rules `ceiling`, `unknown-runtime`, `unknown-policy`, `reserved-path` and those of host paths need the worker's configuration and are checked by the engine.
  *
  * Result: `exactly-one-of` at `stdout`, `stderr`, `build.stdout`, `build.stderr` and each collected `artifacts[i]`, as for a job's contents.
@@ -62,6 +63,7 @@ export function checkWorkerConfig(config: WorkerConfig): Issue[] {
   return [
     ...checkRoots(config.roots ?? []),
     ...checkUser(config),
+    ...checkHttp(config),
     ...all.flatMap(([path, policy]) => checkPolicy(path, policy)),
   ];
 }
@@ -166,4 +168,9 @@ function checkUser({ user, uids = DEFAULT_WORKER_CONFIG.uids }: WorkerConfig): I
   return (['uid', 'gid'] as const)
     .filter((field) => user !== undefined && isSlot(user[field]))
     .map((field) => issue(`user.${field}`, 'user', 'must not be among the uids of sandboxes'));
+}
+
+function checkHttp({ http: { host, port, socket } = {} }: WorkerConfig): Issue[] {
+  if (socket === undefined || (host === undefined && port === undefined)) return [];
+  return [issue('http.socket', 'exactly-one-of', 'must not stand beside host or port')];
 }

@@ -1537,6 +1537,23 @@ export interface AllTenants {
   maxRunningJobs?: number | null;
 }
 /**
+ * One listener: host and port, or a socket.
+ */
+export interface Http {
+  /**
+   * Address or name of this host, 1 to 253 of A-Z a-z 0-9 . : -. Whoever reaches it can read how deep the queue is. Default: 127.0.0.1.
+   */
+  host?: string;
+  /**
+   * 0 to 65535; 0 takes a free one, which the log names. Default: 9464.
+   */
+  port?: number;
+  /**
+   * In place of host and port: absolute path of a Unix socket, up to 107 printable characters, in a directory that the worker's user may write.
+   */
+  socket?: string;
+}
+/**
  * A range of host uids that nothing else uses.
  */
 export interface UidRange {
@@ -1670,6 +1687,10 @@ export interface WorkerConfig {
    * Absolute directory for locks and sockets, up to 4096 printable characters. Also BULLPEN_RUN_DIR. Default: /run/bullpen.
    */
   runDir?: string;
+  /**
+   * Where /healthz, /readyz and /metrics are answered. Also BULLPEN_HTTP: HOST:PORT or unix:/PATH. Default: nowhere.
+   */
+  http?: Http;
   /**
    * How much is logged. Also BULLPEN_LOG_LEVEL. Default: info.
    */

@@ -9,6 +9,7 @@ import type { Log } from './log.ts';
 import type { Connections } from './redis-connections.ts';
 import { SelfFence } from './self-fence.ts';
 import { sendFinish } from './send-finish.ts';
+import { Watch } from './signals/watch.ts';
 import type { Spool } from './spool.ts';
 import type { Workplace } from './workplace.ts';
 
@@ -29,11 +30,13 @@ export function buildWorkplace({ settings, leased, connections, spool, log, stop
   const { instance } = leased.lease;
   const protocol = new Protocol(connections.scripts, queue);
   const audit = new AuditChain(instance, () => protocol.readAuditTail(instance));
+  const watch = new Watch();
   const toSend = {
     protocol,
     audit,
     records: new AuditRecords(instance),
     dispatcher: new Dispatcher(connections.bull, queue, log),
+    watch,
     log,
   };
   const executions = new Executions();
@@ -50,7 +53,14 @@ export function buildWorkplace({ settings, leased, connections, spool, log, stop
       },
     }),
     committer: new Committer({
-      send: (finish) => sendFinish(finish, settings, toSend),
+      send: async (finish) => {
+        const sent = sendFinish(finish, settings, toSend);
+        sent.then(
+          (answer) => watch.tried(answer),
+          () => watch.tried('unanswered'),
+        );
+        return sent;
+      },
       spool,
       home: homeOf(settings),
       log,

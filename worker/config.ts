@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { type CompleteWorkerConfig, completeWorkerConfig } from '../schemas/defaults.ts';
 import { type Issue, parseWorkerConfig } from '../schemas/parse.ts';
-import type { WorkerConfig } from '../schemas/types.ts';
+import type { Http, WorkerConfig } from '../schemas/types.ts';
 
 /** Everything a worker needs to know before it starts; what the document leaves out is filled in. */
 export interface Settings extends CompleteWorkerConfig {
@@ -30,7 +30,7 @@ export class ConfigError extends Error {
 interface EnvironmentField {
   name: string;
   field: keyof WorkerConfig;
-  kind: 'text' | 'integer';
+  kind: 'text' | 'integer' | 'address';
 }
 
 /** The scalars that the environment may set, over what the file says. */
@@ -42,6 +42,7 @@ const ENVIRONMENT: readonly EnvironmentField[] = [
   { name: 'BULLPEN_LOCK_MS', field: 'lockMs', kind: 'integer' },
   { name: 'BULLPEN_STALLED_MS', field: 'stalledMs', kind: 'integer' },
   { name: 'BULLPEN_RESULT_TTL_MS', field: 'resultTtlMs', kind: 'integer' },
+  { name: 'BULLPEN_HTTP', field: 'http', kind: 'address' },
   { name: 'BULLPEN_LOG_LEVEL', field: 'logLevel', kind: 'text' },
   { name: 'BULLPEN_RUN_DIR', field: 'runDir', kind: 'text' },
 ];
@@ -69,11 +70,11 @@ function check(text: string, source: string): WorkerConfig {
   return parsed.value;
 }
 
-function readEnvironment(env: NodeJS.ProcessEnv): Partial<Record<keyof WorkerConfig, string | number>> {
-  const overrides: Partial<Record<keyof WorkerConfig, string | number>> = {};
+function readEnvironment(env: NodeJS.ProcessEnv): Partial<Record<keyof WorkerConfig, string | number | Http>> {
+  const overrides: Partial<Record<keyof WorkerConfig, string | number | Http>> = {};
   for (const { name, field, kind } of ENVIRONMENT) {
     const text = env[name];
-    if (text !== undefined) overrides[field] = kind === 'integer' ? readInteger(name, text) : text;
+    if (text !== undefined) overrides[field] = READERS[kind](name, text);
   }
   const secretFile = env[SECRET_FILE.name];
   if (secretFile === undefined) return overrides;
@@ -82,6 +83,16 @@ function readEnvironment(env: NodeJS.ProcessEnv): Partial<Record<keyof WorkerCon
     throw new ConfigError('the environment', [{ path: 'redis', rule: 'exactly-one-of', message }]);
   }
   return { ...overrides, redis: readText(secretFile, 'redis').trim() };
+}
+
+const READERS = { text: (_name: string, text: string) => text, integer: readInteger, address: readAddress };
+
+/** `HOST:PORT` (an IPv6 address in brackets or not) or `unix:/PATH`; what is in it the schema judges. */
+function readAddress(name: string, text: string): Http {
+  if (text.startsWith('unix:')) return { socket: text.slice('unix:'.length) };
+  const [, host = '', port] = /^\[?([^\]]*?)\]?:(\d{1,5})$/.exec(text) ?? [];
+  if (port !== undefined) return { host, port: Number(port) };
+  throw new ConfigError('the environment', [{ path: name, rule: 'type', message: 'must be HOST:PORT or unix:/PATH' }]);
 }
 
 function readInteger(name: string, text: string): number {

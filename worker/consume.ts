@@ -6,6 +6,7 @@ import type { Redis } from 'ioredis';
 import { BULL_QUEUE_NAME, bullPrefix, isUid } from '../protocol/index.ts';
 import type { Log } from './log.ts';
 import { whenReady } from './redis-connections.ts';
+import type { Progress } from './signals/progress.ts';
 import { within } from './within.ts';
 
 /** One hand-over of a job by BullMQ. */
@@ -27,6 +28,8 @@ export interface ConsumerOptions {
   lockMs: number;
   stalledMs: number;
   log: Log;
+  /** Hears whatever Redis answers. */
+  progress: Progress;
   /** Handles a delivery to its end. */
   handle(delivery: Delivery): Promise<Handled>;
   /** These locks were renewed by a command sent at `sentAt`. */
@@ -71,6 +74,7 @@ export class Consumer {
   /** Stops fetching; resolves when every delivery is settled or handed back, Redis or no Redis. Locks are renewed until then. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the worker stops'));
+    this.#options.progress.stop();
     if (this.#worker === null) return;
     const closed = this.#worker.close();
     while (this.#deliveries.size > 0) await Promise.allSettled([...this.#deliveries]);
@@ -102,7 +106,7 @@ export class Consumer {
   }
 
   async #handle(job: Job, token: string): Promise<Handled> {
-    const { handle, log } = this.#options;
+    const { handle, progress, log } = this.#options;
     const uid = job.id ?? '';
     if (!isUid(uid)) {
       log.error('BullMQ holds a job that no script of ours released: forgotten');
@@ -117,17 +121,22 @@ export class Consumer {
       },
     );
     this.#deliveries.add(delivery);
-    return delivery.finally(() => this.#deliveries.delete(delivery));
+    progress.took();
+    return delivery.finally(() => {
+      this.#deliveries.delete(delivery);
+      progress.settled();
+    });
   }
 }
 
-/** Notes when a renewal was *sent*: a lock is never younger than that. */
+/** Notes when a renewal was *sent* (a lock is never younger than that), and every answer of Redis to a fetch or a renewal. */
 class RenewingWorker extends Worker {
   readonly #onRenewed: (uids: string[], sentAt: number) => void;
+  readonly #progress: Progress;
 
   constructor(
     processor: (job: Job, token: string | undefined, signal: AbortSignal | undefined) => Promise<null>,
-    { redis, queue, slots, lockMs, stalledMs, onRenewed }: ConsumerOptions,
+    { redis, queue, slots, lockMs, stalledMs, onRenewed, progress }: ConsumerOptions,
   ) {
     super(BULL_QUEUE_NAME, processor, {
       connection: redis,
@@ -142,11 +151,20 @@ class RenewingWorker extends Worker {
       runRetryDelay: 1_000,
     });
     this.#onRenewed = onRenewed;
+    this.#progress = progress;
+  }
+
+  /** A blocked fetch that nothing ended is followed by this one: an idle worker comes here about every five seconds. */
+  protected override async moveToActive(token: string, name?: string): Promise<Job> {
+    const job = await super.moveToActive(token, name);
+    this.#progress.fetched();
+    return job;
   }
 
   override async extendJobLocks(uids: string[], tokens: string[], duration: number): Promise<string[]> {
     const sentAt = performance.now();
     const lost = await super.extendJobLocks(uids, tokens, duration);
+    this.#progress.renewed();
     this.#onRenewed(
       uids.filter((uid) => !lost.includes(uid)),
       sentAt,

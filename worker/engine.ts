@@ -25,6 +25,30 @@ export type Probe = Pick<CheckReport, 'layers' | 'runtimes'>;
 /** What the operator of this worker allows and adds. */
 export type Terms = Pick<WorkerOffer, 'ceilings' | 'defaults' | 'policies' | 'hostRoots'>;
 
+/** Counters of the native layer. Those of a pool are since the engine was opened; `failures` in a row. */
+export interface EngineStats {
+  slots: { free: number; inUse: number; quarantined: number };
+  /** Sandboxes being made ahead or removed. */
+  busy: number;
+  pools: {
+    backend: string;
+    root: string;
+    loopback: string;
+    ready: number;
+    wanted: number;
+    hits: number;
+    misses: number;
+    made: number;
+    failures: number;
+    /** Making them failed repeatedly: it is tried again only after a pause. */
+    stopped: boolean;
+    lastFailure: string | null;
+  }[];
+  /** Jobs in the native layer now, and since it was opened. */
+  running: number;
+  started: number;
+}
+
 /** An instance name and a block of uids that no other living worker of this host has. Held until the process ends. */
 export interface Lease {
   instance: string;
@@ -50,6 +74,8 @@ export interface SandboxEngine {
   probe(): Promise<Probe>;
   /** What the operator allows and adds, of host paths only how many. */
   terms(): Terms;
+  /** How it is doing. */
+  stats(): EngineStats;
   /** Resolves when no job can be run any more, as what makes sandboxes died and can't be started again; and after `close`. */
   lost(): Promise<void>;
   /** Kills what still runs, waits until it is gone and ends the forkserver. */
@@ -66,6 +92,7 @@ interface NativeEngine {
   probe(): Promise<string>;
   explain(job: Buffer): Promise<string>;
   terms(): string;
+  stats(): string;
   lost(): Promise<void>;
   close(): Promise<void>;
 }
@@ -120,6 +147,10 @@ export class Engine implements SandboxEngine {
 
   terms(): Terms {
     return JSON.parse(this.#native.terms()) as Terms;
+  }
+
+  stats(): EngineStats {
+    return JSON.parse(this.#native.stats()) as EngineStats;
   }
 
   lost(): Promise<void> {

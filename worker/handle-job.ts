@@ -14,6 +14,7 @@ import { mayBeginAgain } from './failures.ts';
 import { finishOf } from './finish.ts';
 import { logExecution } from './log.ts';
 import { runJob } from './run-job.ts';
+import type { AttemptWatcher } from './signals/watch.ts';
 import type { Workplace } from './workplace.ts';
 
 /** Handles a delivery to its end: exactly one commit, or none and the job goes back. Throws only for a fault of ours. */
@@ -39,23 +40,31 @@ async function takeThrough(delivery: Delivery, running: Running, place: Workplac
   const { id, tenant, epoch, attempts } = beginning;
   const log = logExecution(place.log, { id, uid, epoch, tenant });
   log.info({ queuedUs: beginning.queuedUs }, 'begun');
+  const watcher = place.watch.begun(beginning, uid);
   running.began(epoch, attempts);
-  if (!place.isServing() && running.mayBeginAgain) return handBack({ uid, epoch }, place);
+  if (!place.isServing() && running.mayBeginAgain) return handBack({ uid, epoch }, watcher, place);
   const result = await runJob(running, beginning, place);
+  watcher.ran(result);
 
   const outcome = result.outcome.kind;
   if (mayBeginAgain(result.outcome, { epoch, attempts })) {
     log.warn({ outcome, epoch, attempts }, 'back to the queue');
-    return handBack({ uid, epoch }, place);
+    return handBack({ uid, epoch }, watcher, place);
   }
   const finish = finishOf(result, { uid, epoch, tenant });
   const committed = await (running.fenced ? place.committer.commitIfPossible(finish) : place.committer.commit(finish));
+  watcher.committed(committed);
   log.info({ outcome, committed }, 'finished');
   return 'settled';
 }
 
 /** Its end is told first, so that it is not taken for one that never ended. Unheard it counts as that, which is rather too strict. */
-async function handBack(execution: { uid: string; epoch: number }, { protocol, log }: Workplace): Promise<Handled> {
+async function handBack(
+  execution: { uid: string; epoch: number },
+  watcher: AttemptWatcher,
+  { protocol, log }: Workplace,
+): Promise<Handled> {
+  watcher.handedBack();
   await protocol.yield(execution).catch((error: unknown) => log.debug({ err: error, ...execution }, 'yield'));
   return 'hand-back';
 }

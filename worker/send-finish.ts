@@ -25,14 +25,16 @@ export async function sendFinish(
     audit,
     records,
     dispatcher,
+    watch,
     log,
-  }: Pick<Workplace, 'protocol' | 'audit' | 'records' | 'dispatcher' | 'log'>,
+  }: Pick<Workplace, 'protocol' | 'audit' | 'records' | 'dispatcher' | 'watch' | 'log'>,
 ): Promise<CommitAnswer> {
   const { uid, tenant, epoch, result, resultSha256, outcome, dead, accepted } = finish;
   for (const blob of finish.blobs) await protocol.putResultBlob(tenant, blob, resultTtlMs + BLOB_GRACE_MS);
   const events = [...(accepted === null ? [] : [records.accepted(finish, accepted)]), records.finished(finish)];
   const commit = { uid, epoch, result, resultSha256, outcome, dead, resultTtlMs, tombstoneTtlMs };
   const answer = await audit.append(events, (entries) => protocol.commit({ ...commit, records: entries }));
+  if (answer.answer === 'ok' || (answer.answer === 'already' && answer.same)) watch.final(outcome);
   if (answer.answer === 'already' && !answer.same) log.warn({ exec: `${uid}-${epoch}` }, 'another result counts');
   if (answer.answer === 'gone') return 'already';
   if (answer.answer !== 'ok') return answer.answer;

@@ -16,6 +16,8 @@ import type { Log } from './log.ts';
 import { offerOf } from './offer.ts';
 import { openConnections, whenReady } from './redis-connections.ts';
 import { healthFaults, readRedisHealth } from './redis-health.ts';
+import { Progress } from './signals/progress.ts';
+import type { Signals } from './signals/signals.ts';
 import { Spool } from './spool.ts';
 import { Sweeper } from './sweeper.ts';
 import { within } from './within.ts';
@@ -48,6 +50,8 @@ export class WorkerService {
   readonly #heartbeat: Heartbeat;
   readonly #drain: Drain;
   readonly #bootId: string;
+  readonly #progress: Progress;
+  #signals: Signals | null = null;
   #booted = false;
   #told = '';
   #stopped: Promise<void> | null = null;
@@ -68,7 +72,9 @@ export class WorkerService {
     const connections = openConnections(settings.redis, named);
     const stopping = new AbortController();
     const ground = { settings, leased, connections, spool, log: named, stopping: stopping.signal };
-    return new WorkerService(ground, stopping, { mixed, probe });
+    const service = new WorkerService(ground, stopping, { mixed, probe });
+    await service.#openSignals();
+    return service;
   }
 
   private constructor(ground: Ground, stopping: AbortController, offered: Offered) {
@@ -78,10 +84,12 @@ export class WorkerService {
     this.#stopping = stopping;
     this.#place = place;
     this.#bootId = newUid();
+    this.#progress = new Progress(settings);
     this.#consumer = new Consumer({
       ...settings,
       redis: connections.bull,
       log: place.log,
+      progress: this.#progress,
       handle: (delivery) => handleJob(delivery, place),
       onRenewed: (uids, sentAt) => place.fence.renewed(uids, sentAt),
       onLost: (uid) => place.fence.lose(uid),
@@ -130,6 +138,11 @@ export class WorkerService {
     log.info({ slots }, 'serving');
   }
 
+  /** Where it answers questions about itself: `HOST:PORT` or `unix:/PATH`; null when nowhere. */
+  get http(): string | null {
+    return this.#signals?.address ?? null;
+  }
+
   /** Resolves when no job can be run here any more: what makes sandboxes died, and can't be started again by this process. */
   async lost(): Promise<void> {
     await this.#place.engine.lost();
@@ -141,6 +154,21 @@ export class WorkerService {
     if (this.#stopped === null) this.#stopped = this.#shutDown();
     else void this.#drain.request();
     return this.#stopped;
+  }
+
+  async #openSignals(): Promise<void> {
+    const { settings, connections, spool } = this.#ground;
+    const at = settings.http;
+    if (at === undefined) return;
+    const asked = { redis: connections.scripts, isRegistered: () => this.#booted };
+    const shown = { place: this.#place, spool, progress: this.#progress };
+    try {
+      const { Signals } = await import('./signals/signals.ts');
+      this.#signals = await Signals.open({ at, ...asked, ...shown });
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
   }
 
   async #tryToJoin(): Promise<boolean> {
@@ -209,6 +237,7 @@ export class WorkerService {
       FAREWELL_MS,
       farewell().catch((error: unknown) => log.debug({ err: error }, 'farewell')),
     );
+    await this.#signals?.close();
     this.#ground.connections.close();
     const closed = engine
       .close()

@@ -64,6 +64,11 @@ export class Spool {
     return spool;
   }
 
+  /** How much waits. */
+  get size(): { files: number; bytes: number } {
+    return { files: this.#sizes.size, bytes: this.#bytes };
+  }
+
   /** Names of the files that wait. */
   async names(): Promise<string[]> {
     return (await readdir(this.#directory)).filter((name) => NAME.test(name));

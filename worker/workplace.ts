@@ -6,6 +6,7 @@ import type { SandboxEngine } from './engine.ts';
 import type { Executions } from './executions.ts';
 import type { Log } from './log.ts';
 import type { SelfFence } from './self-fence.ts';
+import type { Watch } from './signals/watch.ts';
 
 /** What the parts of one running worker share: made by `serve.ts`, closed by it. */
 export interface Workplace {
@@ -20,6 +21,8 @@ export interface Workplace {
   readonly executions: Executions;
   readonly fence: SelfFence;
   readonly committer: Committer;
+  /** Hears of what happens to jobs here. */
+  readonly watch: Watch;
   readonly log: Log;
   /** False from the first moment of a drain: nothing begins any more. */
   isServing(): boolean;

@@ -7,6 +7,7 @@
 -- KEY document:UID:N   chunks of a document above 64 KiB, written before this script with a TTL
 -- KEY sequence         counter: order of acceptance
 -- KEY due              zset: waiting jobs by when they expire (ms); cancelled ones at 0
+-- KEY arrived          zset: waiting jobs by when they were accepted (ms)
 -- KEY inflight         zset: released and begun jobs
 -- (and those of the parts)
 -- ARGV 1 uid, 2 tenant, 3 id, 4 sha256 of the document, 5 document (empty if in chunks), 6 number of chunks,
@@ -70,6 +71,7 @@ local function write_job(bytes)
     'bytes', bytes, 'acceptedAtUs', now_us, 'expiresAtMs', expires_at_ms)
   keep_chunks()
   redis.call('ZADD', P .. 'due', expires_at_ms, uid)
+  redis.call('ZADD', P .. 'arrived', now_ms, uid)
   local sequence = redis.call('INCR', P .. 'sequence')
   enqueue(tenant, uid, priority * PRIORITY_STEP + sequence, bytes)
   enlist(tenant)

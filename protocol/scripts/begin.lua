@@ -5,6 +5,7 @@
 -- KEY job:UID           hash: the job
 -- KEY worker:INSTANCE   hash: the owner's offer, for its bootId
 -- KEY due               zset: waiting jobs
+-- KEY arrived           zset: the same, by when they were accepted
 -- KEY inflight          zset: released and begun jobs
 -- KEY running:TENANT    set: the same, of one tenant
 -- (and those of the parts)
@@ -51,6 +52,7 @@ local function start(job, epoch)
   redis.call('HSET', job_key, 'state', 'running', 'epoch', epoch, 'owner', instance, 'ownerBootId', boot_id,
     'token', token, 'startedAtUs', now_us)
   redis.call('ZREM', P .. 'due', uid)
+  redis.call('ZREM', P .. 'arrived', uid)
   dequeue(job.tenant, uid)
   redis.call('ZADD', P .. 'inflight', 'NX', now_ms, uid)
   redis.call('SADD', P .. 'running:' .. job.tenant, uid)

@@ -3,6 +3,7 @@
 --
 -- KEYS[1] the queue's prefix; keys below it, all in the same slot:
 -- KEY due                zset: waiting jobs by when they end unbegun
+-- KEY arrived            zset: the same, by when they were accepted; looked over for what an older worker left in it
 -- KEY inflight           zset: released and begun jobs by when a sweep last looked
 -- KEY held               set: tenants at their cap of running jobs, which may have been lifted
 -- KEY running:TENANT     set: released and begun jobs of one tenant
@@ -24,6 +25,7 @@ local P = KEYS[1]
 --- include expiry
 local limit, settle_ms, again_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local adds, endings = {}, {}
+local ARRIVED_BATCH = 10
 
 local function read_job(uid)
   local f = redis.call('HMGET', P .. 'job:' .. uid, 'state', 'epoch', 'attempts', 'owner', 'ownerBootId', 'cancelBy',
@@ -43,6 +45,10 @@ local function look_at_due(uid)
   if job.state ~= 'waiting' then return redis.call('ZREM', P .. 'due', uid) end
   redis.call('ZADD', P .. 'due', now_ms + again_ms, uid)
   must_end(job, job.cancel_by ~= '' and 'cancelled' or 'expired')
+end
+
+local function look_at_arrived(uid)
+  if not redis.call('ZSCORE', P .. 'due', uid) then redis.call('ZREM', P .. 'arrived', uid) end
 end
 
 local function is_held(uid)
@@ -83,6 +89,7 @@ for _, uid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', now_ms, 'LI
 for _, uid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'inflight', '-inf', now_ms - settle_ms, 'LIMIT', 0, limit)) do
   look_at_inflight(uid)
 end
+for _, uid in ipairs(redis.call('ZRANGE', P .. 'arrived', 0, ARRIVED_BATCH - 1)) do look_at_arrived(uid) end
 for _, tenant in ipairs(redis.call('SRANDMEMBER', P .. 'held', limit)) do
   drop_orphans(tenant)
   redis.call('SREM', P .. 'held', tenant)

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import {
   completeWorkerConfig,
   DEFAULT_CEILING_LIMITS,
+  DEFAULT_HTTP,
   DEFAULT_POLICY,
   DEFAULT_WORKER_CONFIG,
 } from '../../schemas/defaults.ts';
@@ -125,7 +126,7 @@ function lookUp(reference: string, from: Schema): Schema {
 
 test('the documented defaults are those of the schemas', () => {
   expect(DEFAULT_POLICY).toEqual(defaultsOf(SCHEMAS.policy));
-  expect(DEFAULT_WORKER_CONFIG).toEqual(defaultsOf(SCHEMAS['worker-config']));
+  expect({ ...DEFAULT_WORKER_CONFIG, http: DEFAULT_HTTP }).toEqual(defaultsOf(SCHEMAS['worker-config']));
 });
 
 test('the defaults are documents that their own door accepts', () => {

@@ -25,6 +25,8 @@ export class FaultProxy {
   lost = 0;
   /** Whether new connections are closed at once. */
   isRefusing = false;
+  /** Whether new connections are dark from the start; with `darkenAll`, a black hole. */
+  isDark = false;
   readonly #server: Server;
   readonly #links = new Set<Link>();
   #doomed: string | Buffer | null = null;
@@ -74,7 +76,7 @@ export class FaultProxy {
   #join(client: Socket, redisPort: number): void {
     client.on('error', () => undefined);
     if (this.isRefusing) return void client.destroy();
-    const link: Link = { client, redis: connect(redisPort, '127.0.0.1'), fate: 'open' };
+    const link: Link = { client, redis: connect(redisPort, '127.0.0.1'), fate: this.isDark ? 'dark' : 'open' };
     this.#links.add(link);
     for (const socket of [client, link.redis]) {
       socket.setNoDelay(true);

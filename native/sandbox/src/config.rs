@@ -64,6 +64,7 @@ pub struct WorkerConfig {
     pub substitutes: Vec<Substitute>,
     #[serde(default = "default_run_dir")]
     pub run_dir: PathBuf,
+    pub http: Option<HttpConfig>,
     pub log_level: Option<String>,
 }
 
@@ -161,6 +162,15 @@ pub struct WorkerUser {
     pub gid: u32,
 }
 
+/// Where the worker answers about itself; the worker's own affair.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpConfig {
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub socket: Option<String>,
+}
+
 /// Consecutive host uids that nothing else uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -215,6 +225,15 @@ fn check_user(config: &WorkerConfig) -> Result<(), Issue> {
     slot.map_or(Ok(()), |(path, _)| Err(Issue::at(path, "user", "must not be among the uids of sandboxes")))
 }
 
+/// The listener is in one place.
+fn check_http(config: &WorkerConfig) -> Result<(), Issue> {
+    let twice = |http: &HttpConfig| http.socket.is_some() && (http.host.is_some() || http.port.is_some());
+    match config.http.as_ref().is_some_and(twice) {
+        true => Err(Issue::at("http.socket", "exactly-one-of", "must not stand beside host or port")),
+        false => Ok(()),
+    }
+}
+
 /// Where the configuration says nothing about uids.
 const DEFAULT_UIDS: UidRange = UidRange { first: 200_000, count: 65_536 };
 
@@ -222,6 +241,7 @@ const DEFAULT_UIDS: UidRange = UidRange { first: 200_000, count: 65_536 };
 pub fn check_rules(config: &WorkerConfig) -> Result<(), Issue> {
     door::first(door::host_path_rules::roots(config.roots.iter().map(|root| &*root.path)))?;
     check_user(config)?;
+    check_http(config)?;
     door::first(door::policy_rules::check("defaults", &config.defaults))?;
     config
         .policies

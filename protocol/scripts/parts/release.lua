@@ -9,6 +9,7 @@
 -- KEY running:TENANT   set: jobs released or begun, until they end
 -- KEY inflight         zset: the same of all tenants, by when a sweep last looked at them
 -- KEY due              zset: waiting jobs, released or not, by when they end unbegun
+-- KEY arrived          zset: the same, by when they were accepted
 -- KEY workers          zset: live worker instances by when their offer lapses (ms)
 -- KEY slots            hash: slots of each live instance
 local RELEASE_BATCH = 500
@@ -32,6 +33,7 @@ end
 local function forget(uid, tenant)
   redis.call('ZREM', P .. 'inflight', uid)
   redis.call('ZREM', P .. 'due', uid)
+  redis.call('ZREM', P .. 'arrived', uid)
   dequeue(tenant, uid)
   redis.call('SREM', P .. 'running:' .. tenant, uid)
 end

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -117,6 +118,9 @@ describe('usage', () => {
     [['dead', 'purge', 'a', '--all'], 'give job ids, or --all'],
     [['dead', 'purge', 'a', '--older-than', '1h'], 'go with --all or list'],
     [['queue', '--redis', 'http://x'], '--redis must be'],
+    [['queue', '--every', '1s'], '--every goes with --watch'],
+    [['queue', '--watch', '--every', '2'], '--every takes a duration'],
+    [['queue', '--watch', '--every', '99ms'], '--every must be 100ms or longer'],
   ])('%j is wrong usage: 2', async (args, message) => {
     const { code, stdout, stderr } = await bullpen(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -290,13 +294,47 @@ describe('result, artifacts, state, cancel, queue', () => {
     expect(linesOf(again.stdout)).toContainEqual({ path: 'b.txt', rejected: 'exists' });
   });
 
+  test('queue --watch looks again and again, says so while Redis is away, and ends with Ctrl-C', async () => {
+    const own = await startPrivateRedis();
+    const args = ['queue', '--watch', '--every', '100ms', '--json', '--redis', own.url];
+    const child = spawn(process.execPath, [BULLPEN, ...args]);
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    const lines = async (what: string, count: number) => {
+      for (const end = Date.now() + 20_000; Date.now() < end; await sleep(20)) {
+        if (text.split('\n').filter((line) => line.includes(what)).length >= count) return;
+      }
+      throw new Error(`no ${count} lines with ${what}:\n${text}`);
+    };
+    await lines('"waiting":0', 3);
+    await own.kill('SIGKILL');
+    await lines('"code":"queue-unavailable"', 1);
+    const before = text.split('"waiting":0').length - 1;
+    await own.restart();
+    await lines('"waiting":0', before + 1);
+    child.kill('SIGINT');
+    expect(await ended).toBe(0);
+    expect(linesOf(text).length).toBeGreaterThan(4);
+    await own.stop();
+  });
+
+  test('queue --watch does not begin where there is no Redis', async () => {
+    const { code } = await bullpen(['queue', '--watch'], { env: { BULLPEN_REDIS: 'redis://127.0.0.1:1' } });
+    expect(code).toBe(5);
+  });
+
   test('state, cancel and queue', async () => {
     await bullpen(['submit', await file('a.json', { ...JOB, id: 'a' })]);
     expect(linesOf((await bullpen(['state', 'a', '--json'])).stdout)).toMatchObject([
       { id: 'a', state: 'waiting', epoch: 0 },
     ]);
     expect(await bullpen(['cancel', 'a'])).toMatchObject({ code: 0, stdout: 'requested\n' });
-    expect((await bullpen(['queue'])).stdout).toMatch(/^waiting +1$/m);
+    const { stdout } = await bullpen(['queue']);
+    expect(stdout).toMatch(/^waiting +1$/m);
+    expect(stdout).toMatch(/^oldest +\d+\.\d s$/m);
     expect(linesOf((await bullpen(['queue', '--json'])).stdout)).toMatchObject([{ waiting: 1, liveWorkers: 0 }]);
     for (const verb of ['state', 'cancel']) expect((await bullpen([verb, 'nobody'])).code).toBe(3);
     expect((await bullpen(['queue'], { env: { BULLPEN_REDIS: 'redis://127.0.0.1:1' } })).code).toBe(5);

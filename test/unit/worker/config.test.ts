@@ -60,6 +60,26 @@ describe('a worker configuration', () => {
     expect(settings.document).toMatchObject({ slots: 7, redis: 'redis://10.0.0.1:6379' });
   });
 
+  it.each([
+    ['127.0.0.1:9000', { host: '127.0.0.1', port: 9000 }],
+    ['[::1]:9000', { host: '::1', port: 9000 }],
+    ['::1:9000', { host: '::1', port: 9000 }],
+    ['unix:/run/w.sock', { socket: '/run/w.sock' }],
+  ])('takes BULLPEN_HTTP=%s for a listener', (text, http) => {
+    expect(loadSettings(null, { BULLPEN_HTTP: text }).http).toEqual(http);
+  });
+
+  it.each(['9000', 'localhost', 'localhost:', 'http://localhost:9000/x', 'host:123456'])(
+    'does not take BULLPEN_HTTP=%s for one',
+    (text) => {
+      expect(refusal(() => loadSettings(null, { BULLPEN_HTTP: text })).issues[0]?.path).toBe('BULLPEN_HTTP');
+    },
+  );
+
+  it('has no listener where nobody asked for one', () => {
+    expect(loadSettings(null, {}).http).toBeUndefined();
+  });
+
   it('takes the secret from the file that BULLPEN_REDIS_FILE names', () => {
     const secret = file('redis://:pass@10.0.0.1:6379\n');
     expect(loadSettings(null, { BULLPEN_REDIS_FILE: secret }).redis).toBe('redis://:pass@10.0.0.1:6379');

@@ -69,6 +69,7 @@ function standIn(instance: string): SandboxEngine {
   return {
     probe: async () => ({ layers: [], runtimes: [{ name: 'python', ok: true, message: null }] }),
     terms: () => TERMS,
+    stats: () => ({ slots: { free: 1, inUse: 0, quarantined: 0 }, busy: 0, pools: [], running: 0, started: 0 }),
     lost: () => new Promise(() => undefined),
     close: async () => undefined,
     run: (document, context) => {

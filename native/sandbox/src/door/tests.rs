@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::document::{File, Filesystem, JobDocument, Limits, Network, PolicyDocument};
 use super::schema::properties;
 use super::*;
-use crate::config::{CeilingLimits, Ceilings, PoolConfig, RootConfig, UidRange, WorkerConfig};
+use crate::config::{CeilingLimits, Ceilings, HttpConfig, PoolConfig, RootConfig, UidRange, WorkerConfig};
 use crate::runtime::{Build, Etc, RootFilesystem, Runtime};
 
 /// Field names of a struct, as serde names them when it meets one that isn't there.
@@ -44,6 +44,7 @@ fn structs_have_exactly_the_fields_of_the_schemas() {
     assert_eq!(fields_of::<PoolConfig>(), properties(Worker, "/$defs/pool"));
     assert_eq!(fields_of::<RootConfig>(), properties(Worker, "/$defs/hostRoot"));
     assert_eq!(fields_of::<UidRange>(), properties(Worker, "/$defs/uidRange"));
+    assert_eq!(fields_of::<HttpConfig>(), properties(Worker, "/$defs/http"));
 }
 
 fn verdict(job: Value) -> String {

@@ -1,0 +1,171 @@
+// What a real worker tells of itself, with a real Redis behind a proxy that can become a black hole.
+
+import { execFileSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { JobInput } from '../../producer/index.ts';
+import { FaultProxy } from '../helpers/fault-proxy.ts';
+import { Pen, until } from '../helpers/pen.ts';
+import { parseMetrics, valueIn } from '../helpers/prometheus.ts';
+import type { WorkerProcess } from '../helpers/worker-process.ts';
+
+let pen: Pen;
+let proxy: FaultProxy | null;
+beforeEach(async () => {
+  pen = await Pen.open();
+  proxy = null;
+});
+afterEach(async () => {
+  await pen.close();
+  await proxy?.close();
+});
+
+const python = (source: string, fields: Partial<JobInput> = {}): JobInput =>
+  ({ kind: 'job', version: 1, runtime: 'python', source, ...fields }) as JobInput;
+
+/** A worker with a listener on a free port, and where that is. */
+async function listening(config: Record<string, unknown> = {}): Promise<{ worker: WorkerProcess; http: string }> {
+  const worker = await pen.startWorker({ http: { port: 0 }, ...config });
+  const address = /"http":"([^"]+)"/.exec(worker.log())?.[1];
+  if (address === undefined) throw new Error(`no listener:\n${worker.log()}`);
+  return { worker, http: `http://${address}` };
+}
+
+async function ask(url: string): Promise<{ status: number; body: string }> {
+  const answer = await fetch(url);
+  return { status: answer.status, body: await answer.text() };
+}
+
+const statusOf = async (url: string) => (await ask(url)).status;
+
+it('metrics are well formed, and their counts are those of the jobs that ran', async () => {
+  const { http } = await listening();
+  const sources = ['print(1)', 'print(2)', 'raise SystemExit(3)', 'import os; os.abort()'];
+  await Promise.all(sources.map((source) => pen.producer.run(python(source))));
+  const refused = python('print(1)', { policy: { version: 1, limits: { memoryBytes: 1_099_511_627_776 } } });
+  expect((await pen.producer.run(refused)).outcome.kind).toBe('rejected');
+  await until('all counted', async () => (await ask(`${http}/metrics`)).body.includes('{outcome="rejected"} 1'));
+
+  const samples = parseMetrics((await ask(`${http}/metrics`)).body);
+  const counted = (stage: string) => valueIn(samples, 'bullpen_job_stage_seconds_count', { stage });
+  expect(['queue', 'commit'].map(counted)).toEqual([5, 5]);
+  expect(['acquire', 'setup', 'run', 'collect'].map(counted)).toEqual([4, 4, 4, 4]);
+  const outcomes = ['exited', 'signaled', 'rejected', 'failed', 'worker-lost'];
+  expect(outcomes.map((outcome) => valueIn(samples, 'bullpen_jobs_total', { outcome }))).toEqual([3, 1, 1, 0, 0]);
+  expect(valueIn(samples, 'bullpen_commits_total', { answer: 'ok' })).toBe(5);
+  expect(valueIn(samples, 'bullpen_commits_total', { answer: 'fenced' })).toBe(0);
+  expect(valueIn(samples, 'process_resident_memory_bytes')).toBeGreaterThan(10_000_000);
+  expect(valueIn(samples, 'bullpen_eventloop_delay_seconds_count')).toBeGreaterThan(0);
+  expect(valueIn(samples, 'bullpen_build_info')).toBe(1);
+  expect(valueIn(samples, 'bullpen_worker_serving')).toBe(1);
+  expect(valueIn(samples, 'bullpen_redis_up')).toBe(1);
+  expect(valueIn(samples, 'bullpen_spool_results')).toBe(0);
+}, 60_000);
+
+it('metrics tell what waits, how old it is, and what runs', async () => {
+  const { http } = await listening({ slots: 1 });
+  const running = await pen.producer.submit(python('import time; time.sleep(60)'));
+  await until('it runs', async () => (await running.state()).state === 'running');
+  const waiting = await Promise.all([1, 2, 3, 4].map((n) => pen.producer.submit(python(`print(${n})`))));
+  await sleep(1_100);
+  const samples = parseMetrics((await ask(`${http}/metrics`)).body);
+  const jobs = (state: string) => valueIn(samples, 'bullpen_queue_jobs', { state });
+  expect(jobs('running')).toBe(1);
+  // Slots * 1.5 are in flight at most: one of the four is handed out ahead.
+  expect([jobs('pending'), jobs('released')]).toEqual([3, 1]);
+  expect(valueIn(samples, 'bullpen_queue_oldest_waiting_seconds')).toBeGreaterThan(1);
+  expect(valueIn(samples, 'bullpen_jobs_running')).toBe(1);
+  await running.cancel();
+  await Promise.all(waiting.map((handle) => handle.result({ timeoutMs: 20_000 })));
+  const after = parseMetrics((await ask(`${http}/metrics`)).body);
+  expect(valueIn(after, 'bullpen_queue_oldest_waiting_seconds')).toBe(0);
+}, 60_000);
+
+it('no series tells a tenant or a job, however many there are', async () => {
+  const { http } = await listening();
+  const seriesNow = async () => {
+    const samples = parseMetrics((await ask(`${http}/metrics`)).body).filter(({ name }) => name.startsWith('bullpen_'));
+    return samples.map(({ name, labels }) => `${name}${JSON.stringify(labels)}`);
+  };
+  await pen.producer.run(python('print(0)'));
+  const before = await seriesNow();
+  const tenants = Array.from({ length: 20 }, (_, n) => `tenant-${n}`);
+  await Promise.all(
+    tenants.map((tenant) => pen.producer.run(python('print(1)', { tenant, labels: { course: tenant } }))),
+  );
+  const after = await seriesNow();
+  expect(after).toEqual(before);
+  expect(after.join()).not.toContain('tenant');
+}, 60_000);
+
+it('health and readiness turn bad when Redis becomes a black hole, and good again', async () => {
+  proxy = await FaultProxy.before(pen.redis.port);
+  const { http } = await listening({ redis: proxy.url, lockMs: 30_000 });
+  await pen.producer.run(python('print(1)'));
+  expect(await ask(`${http}/healthz`)).toMatchObject({ status: 200, body: expect.stringContaining('"healthy":true') });
+  expect(await statusOf(`${http}/readyz`)).toBe(200);
+
+  proxy.isDark = true;
+  proxy.darkenAll();
+  const ready = await ask(`${http}/readyz`);
+  expect([ready.status, JSON.parse(ready.body).checks.redis.ok]).toEqual([503, false]);
+  await until('health is bad', async () => (await statusOf(`${http}/healthz`)) === 503, 40_000);
+  expect((await ask(`${http}/healthz`)).body).toContain('the fetch has not come round for');
+  const scrape = parseMetrics((await ask(`${http}/metrics`)).body);
+  expect(valueIn(scrape, 'bullpen_redis_up')).toBe(0);
+  expect(scrape.filter(({ name }) => name.startsWith('bullpen_queue_'))).toEqual([]);
+
+  proxy.isDark = false;
+  await until('health is good', async () => (await statusOf(`${http}/healthz`)) === 200, 60_000);
+  await until('ready', async () => (await statusOf(`${http}/readyz`)) === 200, 30_000);
+  expect((await pen.producer.run(python('print(2)'), { timeoutMs: 30_000 })).outcome.kind).toBe('exited');
+}, 180_000);
+
+it('a worker that has nothing to do, or one slot of several taken, stays healthy for longer than the limit', async () => {
+  const { http } = await listening({ slots: 2 });
+  await sleep(17_000);
+  expect(await statusOf(`${http}/healthz`)).toBe(200);
+  const job = await pen.producer.submit(
+    python('import time; time.sleep(60)', { policy: { version: 1, limits: { wallTimeMs: 60_000 } } }),
+  );
+  await until('it runs', async () => (await job.state()).state === 'running');
+  await sleep(17_000);
+  expect(await ask(`${http}/healthz`)).toMatchObject({ status: 200 });
+  await job.cancel();
+}, 90_000);
+
+it('while it drains it is healthy, not ready, and says so in its metrics; then nobody listens any more', async () => {
+  const { worker, http } = await listening({ drainMs: 10_000 });
+  const job = await pen.producer.submit(python('import time; time.sleep(3)'));
+  await until('it runs', async () => (await job.state()).state === 'running');
+  expect(await statusOf(`${http}/readyz`)).toBe(200);
+  worker.kill('SIGTERM');
+  await until('it drains', async () => (await statusOf(`${http}/readyz`)) === 503);
+  const { body } = await ask(`${http}/readyz`);
+  expect(JSON.parse(body).checks.serving).toEqual({ ok: false, reason: 'this worker drains' });
+  expect(await statusOf(`${http}/healthz`)).toBe(200);
+  expect(valueIn(parseMetrics((await ask(`${http}/metrics`)).body), 'bullpen_worker_serving')).toBe(0);
+  expect(await worker.exited).toBe(0);
+  await expect(fetch(`${http}/healthz`)).rejects.toThrow();
+}, 60_000);
+
+it('a worker without a listener in its configuration opens no port; BULLPEN_HTTP opens one', async () => {
+  const without = await pen.startWorker();
+  expect(listenersOf(without.pid)).toEqual([]);
+  const { worker, http } = await listening();
+  expect(listenersOf(worker.pid)).toEqual([http.replace('http://', '')]);
+}, 60_000);
+
+/** Addresses at which a process listens for TCP. */
+function listenersOf(pid: number): string[] {
+  const lines = execFileSync('ss', ['-Hltnp'], { encoding: 'utf8' }).split('\n');
+  return lines.filter((line) => line.includes(`pid=${pid},`)).map((line) => line.trim().split(/\s+/)[3] ?? '');
+}
+
+it('a worker does not start on a port that is taken: it names the field and takes nothing with it', async () => {
+  const { http } = await listening();
+  const port = Number(new URL(http).port);
+  const second = await pen.startWorker({ http: { port } }).catch((error: Error) => error);
+  expect(String(second)).toContain(`http.port: 127.0.0.1:${port} can't be listened at: EADDRINUSE`);
+  expect(await statusOf(`${http}/readyz`)).toBe(200);
+}, 60_000);
