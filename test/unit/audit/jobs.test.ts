@@ -2,7 +2,9 @@
 
 import { afterEach, expect, it } from 'vitest';
 import type { AuditReport } from '../../../audit/verify.ts';
-import { TestQueue, useRedis } from '../protocol/bench-queue.ts';
+import { finishOf } from '../../../worker/finish.ts';
+import { resultWithoutRun } from '../../../worker/result-document.ts';
+import { commitOf, TestQueue, useRedis } from '../protocol/bench-queue.ts';
 import { Archive, recordsOf, Scribe } from './archive.ts';
 
 const bench = useRedis();
@@ -67,6 +69,18 @@ it('a job that never began: accepted before finished', async () => {
     expect(await one.finish(uid, 0, { kind: 'expired' })).toBe('ok');
   });
   expect(report).toMatchObject({ ok: true, records: 2 });
+});
+
+it('a job that never began and that no record accepts', async () => {
+  const report = await verifying(async (one) => {
+    const { uid } = await one.queue.accept('a');
+    const subject = { id: 'a', tenant: 'acme', uid, epoch: 0, worker: 'w-1', startedAt: null };
+    const finish = finishOf(resultWithoutRun(subject, { kind: 'expired' }), { uid, epoch: 0, tenant: 'acme' });
+    await one.chain.append([one.records.finished(finish)], (records) =>
+      one.queue.protocol.commit({ ...commitOf(uid), epoch: 0, records }),
+    );
+  });
+  expect(report.faults).toMatchObject([{ rule: 'order', log: 'w-1', seq: 1 }]);
 });
 
 it('a fenced finish is kept as such, and counts for nothing', async () => {

@@ -86,7 +86,8 @@ it('edit with a new hash: the next record names another one before it', async ()
 
 it('edit with everything after it made right again: not what was signed', async () => {
   const changed = resealed(replaced('w-1', 6, [edited(find('w-1', 6), { tenant: 'evil' })]));
-  expect(await firstFault(changed)).toMatchObject({ rule: 'root', log: 'w-1', seq: 5, upTo: 7 });
+  const message = 'record 5 of w-1 or a later one is not the one that was signed';
+  expect(await firstFault(changed)).toMatchObject({ rule: 'root', log: 'w-1', seq: 5, upTo: 7, message });
 });
 
 it('delete: the missing record is named', async () => {
@@ -181,7 +182,8 @@ it('a verdict that no record tells is not the one that was signed', async () => 
   const changed = replaced('w-1', 10, [{ ...find('w-1', 10), verdict: 'gone' }]);
   expect(await firstFault(changed)).toMatchObject({ rule: 'verdict', log: 'w-1', seq: 10 });
   const last = replaced('w-2', 6, [{ ...find('w-2', 6), verdict: 'already' }]);
-  expect(await firstFault(last)).toMatchObject({ rule: 'root', log: 'w-2', seq: 2, upTo: 6 });
+  const message = 'record 2 of w-2 or a later one has another verdict than the one that was signed';
+  expect(await firstFault(last)).toMatchObject({ rule: 'root', log: 'w-2', seq: 2, upTo: 6, message });
 });
 
 function copied(change: (directory: string, note: (number: number) => string) => void): string {

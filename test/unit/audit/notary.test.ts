@@ -79,9 +79,23 @@ it('signs what grew, each checkpoint naming the one before, and nothing twice', 
 
 it('signs only what was there when the round began', async () => {
   const settling = Notary.open({ queue: queue.name, directory: archive.checkpoints, key: archive.key, settleMs: 300 });
+  const began = performance.now();
   const signing = (await settling).round(queue.protocol);
   await job('second');
   expect((await signing).signed).toMatchObject([{ log: 'w-1', size: 4 }]);
+  // What was signed had as much time to reach the disk; a timer may be a millisecond early.
+  expect(performance.now() - began).toBeGreaterThan(298);
+});
+
+it('does not sign a log whose head names another record, whether it grew or not', async () => {
+  await round();
+  const head = await queue.protocol.readAuditHead('w-1');
+  await queue.redis.hset(queue.keys.auditHead('w-1'), 'sha256', 'a'.repeat(64));
+  expect((await round()).findings).toMatchObject([{ rule: 'root', log: 'w-1', seq: 4 }]);
+  await queue.redis.hset(queue.keys.auditHead('w-1'), 'sha256', head.sha256);
+  await job('second');
+  await queue.redis.hset(queue.keys.auditHead('w-1'), 'sha256', 'a'.repeat(64));
+  expect((await round()).findings).toMatchObject([{ rule: 'root', log: 'w-1', seq: 7 }]);
 });
 
 it('does not sign a log that was cut back below what was signed', async () => {
@@ -136,6 +150,12 @@ it('goes on with an export where the one before ends, and verifies them as one',
   expect((await archive.verify([tuesday])).faults).toMatchObject([{ rule: 'export' }]);
   expect((await archive.verify([monday])).faults).toMatchObject([{ rule: 'truncated', log: 'w-1', seq: 5, upTo: 7 }]);
   expect(await archive.verify([tuesday], { trimmed: true })).toMatchObject({ ok: true, records: 3 });
+  const lines = readFileSync(tuesday, 'utf8').split('\n');
+  const another = lines[0]?.replace(/"sha256":"[0-9a-f]{64}"/, `"sha256":"${'a'.repeat(64)}"`);
+  const lying = archive.file(Buffer.from([another, ...lines.slice(1)].join('\n')));
+  expect((await archive.verify([lying], { trimmed: true })).faults).toMatchObject([
+    { rule: 'export', message: expect.stringContaining('another record 4') },
+  ]);
 });
 
 function endOf(path: string) {
