@@ -73,7 +73,7 @@ export class DeadLetterBox implements DeadJobs {
   }
 
   async #documentOf({ uid, id }: DeadLetter): Promise<Job> {
-    const bytes = await this.#access.ask(id, (protocol) => protocol.readDeadDocument(uid), { transferMs: TRANSFER_MS });
+    const bytes = await this.#access.ask(id, (protocol) => protocol.readDocument(uid), { transferMs: TRANSFER_MS });
     const parsed = bytes === null ? null : parseJob(bytes);
     if (!parsed?.ok) throw new DeadLetterGoneError(id, 'document-gone');
     return parsed.value;

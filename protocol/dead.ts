@@ -113,8 +113,8 @@ export async function explainNoDead(
   return { why, retryId: retryId ?? null };
 }
 
-/** The document of a dead letter; null when it has none or it is not the one that was accepted. Two or three round trips. */
-export async function readDeadDocument({ redis, keys }: QueueRedis, uid: string): Promise<Buffer | null> {
+/** The document of a job that has not ended, or is a dead letter; null when it has none or another one. Two or three round trips. */
+export async function readDocument({ redis, keys }: QueueRedis, uid: string): Promise<Buffer | null> {
   const [inline, chunks, sha256] = await redis.hmgetBuffer(keys.job(uid), 'document', 'documentChunks', 'sha256');
   const inChunks = Number(chunks?.toString() ?? 0) > 0;
   const document = inChunks ? await readChunks(redis, (n) => keys.document(uid, n)) : (inline ?? null);

@@ -176,9 +176,9 @@ export class Protocol {
     return dead.explainNoDead(this.#queue, uid);
   }
 
-  /** The document of a dead letter; null when it is gone or altered. Up to three round trips. */
-  readDeadDocument(uid: string): Promise<Uint8Array | null> {
-    return dead.readDeadDocument(this.#queue, uid);
+  /** The document of a job that has not ended, or is a dead letter; null when it is gone or altered. Up to three round trips. */
+  readDocument(uid: string): Promise<Uint8Array | null> {
+    return dead.readDocument(this.#queue, uid);
   }
 
   /** Names the retry of a dead letter; the same names again until it is accepted under them and the letter is buried. */

@@ -1,4 +1,5 @@
 import { AuditChain, Protocol } from '../protocol/index.ts';
+import { Admission } from './admission.ts';
 import { AuditRecords } from './audit-records.ts';
 import { Committer } from './commit-result.ts';
 import type { Settings } from './config.ts';
@@ -6,6 +7,7 @@ import { Dispatcher } from './dispatch.ts';
 import { Executions } from './executions.ts';
 import type { LeasedEngine } from './lease.ts';
 import type { Log } from './log.ts';
+import { largestNeed, needOf, readHostMemory } from './memory.ts';
 import type { Connections } from './redis-connections.ts';
 import { SelfFence } from './self-fence.ts';
 import { sendFinish } from './send-finish.ts';
@@ -45,6 +47,8 @@ export function buildWorkplace({ settings, leased, connections, spool, log, stop
     instance,
     engine: leased.engine,
     executions,
+    admission: new Admission({ largest: largestNeed(settings), readMemory: readHostMemory }),
+    needOf: (document) => needOf(document, settings),
     fence: new SelfFence({
       lockMs,
       fence: (uid) => {

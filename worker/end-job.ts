@@ -20,6 +20,20 @@ export async function endJob(
   return committed === 'dropped' ? 'hand-back' : 'settled';
 }
 
+/** Commits that this host can't hold a job. Nothing is to do if it ended meanwhile; it is another's if it began. */
+export async function endUnfit(
+  uid: string,
+  { need, most }: { need: number; most: number },
+  place: Workplace,
+): Promise<Handled> {
+  const state = await place.protocol.peek(uid);
+  if (state === null || state.state !== 'waiting') return 'settled';
+  const message = `the job may take ${need} bytes of memory, this worker's host has ${most} for jobs. Remedy: a smaller policy.limits.memoryBytes, or a queue that a larger host serves`;
+  const outcome: OwnOutcome = { kind: 'unavailable', layer: 'cgroup-memory', message };
+  const committed = await commitEnd(state, { outcome, dead: null, acceptanceIsLogged: false }, place);
+  return committed === 'dropped' ? 'hand-back' : 'settled';
+}
+
 /** Commits the end that a sweep found. */
 export function endSwept(ending: Ending, place: Workplace): Promise<Committed> {
   const outcome = outcomeOf({ answer: ending.why, by: ending.by ?? 'caller' });

@@ -9,6 +9,8 @@ export class Running {
   #execution: Execution | null = null;
   #killedBy: KillReason | null = null;
   #fenced = false;
+  /** It has not begun, and whoever ends it meanwhile is welcome. */
+  waitsForRoom = false;
   #attempt: { epoch: number; attempts: number } | null = null;
 
   constructor(uid: string) {
@@ -66,8 +68,10 @@ export class Executions {
     return [...this.#running.keys()];
   }
 
-  has(uid: string): boolean {
-    return this.#running.has(uid);
+  /** True when this worker has begun a job, or is about to. */
+  isBusyWith(uid: string): boolean {
+    const running = this.#running.get(uid);
+    return running !== undefined && !running.waitsForRoom;
   }
 
   /** Takes a job in hand. It must not be in hand already. */

@@ -1,14 +1,16 @@
 // The life of one job on this worker.
 //
-//   delivery → begin → run → commit → settled
+//   delivery → a seat → begin → run → commit → settled
+//                 ├→ no memory for it: back to the queue; never: commit that
 //                 ├→ over already (cancelled, expired, lost): commit that
 //                 ├→ draining, or the lock may be gone: back to the queue
 //                 run ├→ our own failure, and it may begin again: back to the queue
 //                     └→ given up (fenced): committed only if Redis still takes it from us
 
+import type { Applicant, Seat } from './admission.ts';
 import { beginJob } from './begin-job.ts';
 import type { Delivery, Handled } from './consume.ts';
-import { endJob } from './end-job.ts';
+import { endJob, endUnfit } from './end-job.ts';
 import type { Running } from './executions.ts';
 import { mayBeginAgain } from './failures.ts';
 import { finishOf } from './finish.ts';
@@ -31,6 +33,24 @@ export async function handleJob(delivery: Delivery, place: Workplace): Promise<H
 }
 
 async function takeThrough(delivery: Delivery, running: Running, place: Workplace): Promise<Handled> {
+  running.waitsForRoom = true;
+  const admitted = await place.admission.enter(applicantOf(delivery, place));
+  running.waitsForRoom = false;
+  if (admitted.answer === 'hand-back') return 'hand-back';
+  if (admitted.answer === 'never') return endUnfit(delivery.uid, admitted, place);
+  try {
+    return await beginAndRun(delivery, { running, seat: admitted.seat }, place);
+  } finally {
+    admitted.seat.leave();
+  }
+}
+
+interface Seated {
+  running: Running;
+  seat: Seat;
+}
+
+async function beginAndRun(delivery: Delivery, { running, seat }: Seated, place: Workplace): Promise<Handled> {
   const beginning = await beginJob(delivery, place);
   if (beginning.answer === 'hand-back') return 'hand-back';
   if (beginning.answer === 'nothing-to-do') return 'settled';
@@ -42,6 +62,7 @@ async function takeThrough(delivery: Delivery, running: Running, place: Workplac
   log.info({ queuedUs: beginning.queuedUs }, 'begun');
   const watcher = place.watch.begun(beginning, uid);
   running.began(epoch, attempts);
+  seat.settle(place.needOf(beginning.document));
   if (!place.isServing() && running.mayBeginAgain) return handBack({ uid, epoch }, watcher, place);
   const result = await runJob(running, beginning, place);
   watcher.ran(result);
@@ -67,4 +88,22 @@ async function handBack(
   watcher.handedBack();
   await protocol.yield(execution).catch((error: unknown) => log.debug({ err: error, ...execution }, 'yield'));
   return 'hand-back';
+}
+
+/** What has been cancelled or ended meanwhile needs nothing: it goes on to be told so. */
+function applicantOf({ uid }: Delivery, { protocol, fence, isServing, needOf, log }: Workplace): Applicant {
+  return {
+    isWanted: () => isServing() && fence.holds(uid),
+    need: async () => {
+      try {
+        const state = await protocol.peek(uid);
+        if (state === null || state.state === 'final' || state.cancelRequested) return { bytes: 0, hasBegun: true };
+        const document = await protocol.readDocument(uid);
+        return { bytes: document === null ? 0 : needOf(document), hasBegun: state.epoch > 0 };
+      } catch (error) {
+        log.debug({ uid, err: error }, 'admission: Redis did not answer');
+        return null;
+      }
+    },
+  };
 }

@@ -220,10 +220,11 @@ export class WorkerService {
   }
 
   async #shutDown(): Promise<void> {
-    const { log, committer, records, fence, engine, executions } = this.#place;
+    const { log, committer, records, fence, engine, executions, admission } = this.#place;
     log.info({ running: executions.size }, 'draining');
     this.#stopping.abort(new Error('the worker stops'));
     if (this.#booted) void this.#heartbeat.retire();
+    admission.close();
     await this.#drain.request();
     committer.stop();
     fence.close();

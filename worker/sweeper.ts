@@ -55,8 +55,8 @@ export class Sweeper {
     if (endings.length > 0) this.#wanted = true;
   }
 
-  /** What is in hand here ends here. */
+  /** What is in hand here ends here, unless it waits for memory. */
   async #end(ending: Ending): Promise<void> {
-    if (!this.#place.executions.has(ending.uid)) await endSwept(ending, this.#place);
+    if (!this.#place.executions.isBusyWith(ending.uid)) await endSwept(ending, this.#place);
   }
 }

@@ -1,4 +1,5 @@
 import type { AuditChain, Protocol } from '../protocol/index.ts';
+import type { Admission } from './admission.ts';
 import type { AuditRecords } from './audit-records.ts';
 import type { Committer } from './commit-result.ts';
 import type { Dispatcher } from './dispatch.ts';
@@ -19,6 +20,10 @@ export interface Workplace {
   readonly records: AuditRecords;
   readonly engine: SandboxEngine;
   readonly executions: Executions;
+  /** Who may begin, by memory. */
+  readonly admission: Admission;
+  /** Bytes of memory that the job of a document may take. */
+  needOf(document: Uint8Array): number;
   readonly fence: SelfFence;
   readonly committer: Committer;
   /** Hears of what happens to jobs here. */

@@ -29,7 +29,7 @@ it('keeps what can be tried again with its reason, and nothing of what has simpl
     { uid, tenant: 'acme', id: 'j1', reason: 'worker-died', epoch: 1, documentBytes: 11 },
   ]);
   expect({ bytes, dropped }).toEqual({ bytes: 11, dropped: 0 });
-  expect(Buffer.from((await queue.protocol.readDeadDocument(uid)) ?? '').toString()).toBe('{"id":"j1"}');
+  expect(Buffer.from((await queue.protocol.readDocument(uid)) ?? '').toString()).toBe('{"id":"j1"}');
 });
 
 it('keeps a document in chunks too', async () => {
@@ -38,7 +38,7 @@ it('keeps a document in chunks too', async () => {
   const { uid } = await queue.accept('j1', { document });
   await queue.run(uid);
   await queue.commit(uid, DIED);
-  expect(await queue.protocol.readDeadDocument(uid)).toEqual(document);
+  expect(await queue.protocol.readDocument(uid)).toEqual(document);
   expect((await queue.protocol.listDead()).bytes).toBe(document.length);
 });
 
@@ -46,7 +46,7 @@ it('does not hand out a document that was changed', async () => {
   const queue = bench.queue();
   const uid = await queue.finish('j1', DIED);
   await bench.redis.hset(queue.keys.job(uid), 'document', '{"id":"evil"}');
-  expect(await queue.protocol.readDeadDocument(uid)).toBeNull();
+  expect(await queue.protocol.readDocument(uid)).toBeNull();
 });
 
 it('beyond 1,000 the oldest loses its document, and the commit says which', async () => {

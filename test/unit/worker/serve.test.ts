@@ -22,6 +22,7 @@ import {
 import { OfferDiffersError } from '../../../worker/heartbeat.ts';
 import type { LeasedEngine } from '../../../worker/lease.ts';
 import { createLog } from '../../../worker/log.ts';
+import { readHostMemory } from '../../../worker/memory.ts';
 import { WorkerService } from '../../../worker/serve.ts';
 
 const log = createLog({ level: process.env['BULLPEN_TEST_LOG'] ?? 'silent', descriptor: 2 });
@@ -136,8 +137,12 @@ async function serve(instance: string, more: Record<string, unknown> = {}): Prom
   return service;
 }
 
-async function submit(source: string, { attempts = 1, dispatch = true, expiresInMs = 60_000 } = {}): Promise<string> {
-  const document = Buffer.from(JSON.stringify({ kind: 'job', version: 1, runtime: 'python', source }));
+async function submit(
+  source: string,
+  { attempts = 1, dispatch = true, expiresInMs = 60_000, memoryBytes = 8 * 1024 ** 2 } = {},
+): Promise<string> {
+  const policy = { version: 1, limits: { memoryBytes } };
+  const document = Buffer.from(JSON.stringify({ kind: 'job', version: 1, runtime: 'python', source, policy }));
   const sha256 = createHash('sha256').update(document).digest('hex');
   const uid = newUid();
   const job = { uid, tenant: 'acme', id: uid, document, sha256, attempts, priority: 5, expiresInMs };
@@ -346,6 +351,50 @@ it('fences itself while Redis is away: the sandbox is killed and nothing is spoo
   await redis.restart();
   expect(await resultFor(uid, 15_000)).toMatchObject({ epoch: 1, outcome: { kind: 'worker-lost' } });
   expect(runs).toEqual(['w-one 1']);
+});
+
+const LARGE_CEILING = { ceilings: { limits: { memoryBytes: 2 ** 40 } } };
+/** Of two such jobs only one can run at a time, whatever else runs on this host. */
+const most = () => Math.floor(readHostMemory().available * 0.6);
+
+it('begins no job for which there is no memory beside those that run: it waits for them', async () => {
+  await serve('w-one', LARGE_CEILING);
+  const uids = [await submit('sleep 500', { memoryBytes: most() }), await submit('sleep 500', { memoryBytes: most() })];
+  for (const uid of uids) expect(await resultFor(uid)).toMatchObject({ epoch: 1, outcome: { kind: 'exited' } });
+  const states = await Promise.all(uids.map((uid) => protocol.peek(uid)));
+  const [first, second] = states.sort((a, b) => (a?.startedAtMs ?? 0) - (b?.startedAtMs ?? 0));
+  expect(second?.startedAtMs).toBeGreaterThanOrEqual(first?.finishedAtMs ?? Number.POSITIVE_INFINITY);
+});
+
+it('begins two at a time where there is memory for both', async () => {
+  await serve('w-one', LARGE_CEILING);
+  const uids = [await submit('sleep 1500'), await submit('sleep 1500')];
+  await Promise.all(uids.map(begun));
+  expect(await Promise.all(uids.map(async (uid) => (await protocol.peek(uid))?.state))).toEqual(['running', 'running']);
+});
+
+it('a job that waits for memory can be cancelled, and goes elsewhere at once when its worker drains', async () => {
+  const leaving = await serve('w-one', { ...LARGE_CEILING, drainMs: 500 });
+  const running = await submit('sleep 60000', { memoryBytes: most() });
+  await begun(running);
+  const cancelled = await submit('sleep 1', { memoryBytes: most() });
+  await sleep(300);
+  await protocol.cancel({ tenant: 'acme', id: cancelled });
+  expect(await resultFor(cancelled)).toMatchObject({ epoch: 0, outcome: { kind: 'cancelled' } });
+  const moved = await submit('sleep 1', { memoryBytes: most() });
+  await sleep(300);
+  await serve('w-two', LARGE_CEILING);
+  void leaving.stop();
+  expect(await resultFor(moved)).toMatchObject({ epoch: 1, worker: 'w-two', outcome: { kind: 'exited' } });
+});
+
+it('refuses what this host could never hold, before it begins', async () => {
+  await serve('w-one', LARGE_CEILING);
+  const uid = await submit('sleep 1', { memoryBytes: 2 ** 40 });
+  const outcome = { kind: 'unavailable', layer: 'cgroup-memory', message: expect.stringContaining('Remedy') };
+  expect(await resultFor(uid)).toMatchObject({ epoch: 0, outcome });
+  expect(await events(uid)).toEqual(['accepted ok', 'finished ok']);
+  expect(runs).toEqual([]);
 });
 
 it('refuses to serve beside a worker that offers something else, unless mixed', async () => {
