@@ -1,6 +1,11 @@
 // What lies in Redis of a queue's past, as the checker wants it.
 
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { verifyAudit } from '../../audit/verify.ts';
+import { exportAudit } from '../../auditor/export.ts';
 import { keysOf, Protocol } from '../../protocol/index.ts';
 import type { AuditRecord } from '../../schemas/types.ts';
 import { chainFaultsOf, type Link, type Logged, type Stored } from './history.ts';
@@ -38,7 +43,18 @@ export class Evidence {
       }
       faults.push(...chainFaultsOf(log, links, await this.#protocol.readAuditHead(log)));
     }
-    return { byUid, faults };
+    return { byUid, faults: [...faults, ...(await this.#verifyExport())] };
+  }
+
+  /** What the offline verifier says of an export, with no checkpoint: nobody tampered, whatever died. */
+  async #verifyExport(): Promise<string[]> {
+    const directory = await mkdtemp(join(tmpdir(), 'bullpen-chaos-audit-'));
+    const file = join(directory, 'audit.ndjson');
+    const write = (line: Uint8Array): Promise<void> => appendFile(file, line);
+    await exportAudit({ protocol: this.#protocol, queue: this.#queue, after: null }, write);
+    const { faults } = await verifyAudit({ exports: [file], signed: null, trimmed: false });
+    await rm(directory, { recursive: true });
+    return faults.map(({ rule, message }) => `audit verify: ${message} (${rule})`);
   }
 
   async *#readLog(log: string) {
