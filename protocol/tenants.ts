@@ -64,7 +64,7 @@ export async function readTenant(queue: QueueRedis, name: string): Promise<Tenan
 /** Tenants of which something is said or that have jobs waiting, by name; the first 1,000. */
 export async function listTenants({ redis, keys }: QueueRedis): Promise<string[]> {
   const [said, ready, held] = await Promise.all([
-    redis.srandmember(keys.tenants, NAMES_LISTED),
+    redis.hrandfield(keys.tenants, NAMES_LISTED) as Promise<string[]>,
     redis.zrange(keys.ready, '0', `${NAMES_LISTED - 1}`),
     redis.srandmember(keys.held, NAMES_LISTED),
   ]);

@@ -2,7 +2,7 @@
 -- An operator says what holds for a tenant from now on, above what the workers' configuration says of it.
 --
 -- KEYS[1] the queue's prefix; keys below it, all in the same slot:
--- KEY tenants     set: names of which something is said, bounded
+-- KEY tenants     hash: names of which something is said, bounded
 -- CHANNEL sweep   empty, to all workers: there may be something to release
 -- (and those of the parts)
 -- ARGV 1 name (a tenant, `*`, `+`), then weight, maxQueuedJobs, maxQueuedBytes, maxRunningJobs: a number, `none` (no cap),
@@ -28,8 +28,8 @@ local function read_words()
   return words
 end
 
-local is_new = redis.call('SISMEMBER', P .. 'tenants', name) == 0
-if is_new and redis.call('SCARD', P .. 'tenants') >= NAMES_MAX then return { 'too-many', NAMES_MAX } end
+local is_new = redis.call('HEXISTS', P .. 'tenants', name) == 0
+if is_new and redis.call('HLEN', P .. 'tenants') >= NAMES_MAX then return { 'too-many', NAMES_MAX } end
 say(name, LIVE, read_words())
 take_effect()
 redis.call('PUBLISH', P .. 'sweep', '')

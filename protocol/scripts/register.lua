@@ -5,7 +5,7 @@
 -- KEY worker:INSTANCE   hash: bootId, slots, digest, offer, heartbeatAtMs; ends ttlMs after the last heartbeat
 -- KEY workers           zset: live instances by when their offer lapses (ms)
 -- KEY slots             hash: their slots
--- KEY tenants           set: names of which something is said
+-- KEY tenants           hash: names of which something is said
 -- (and those of the parts)
 -- ARGV 1 instance, 2 bootId, 3 slots, 4 digest, 5 offer, 6 ttlMs, 7 '1': other offers may differ,
 --      8 number of names whose limits are configured (empty: as before), then of each name, weight, maxQueuedJobs,
@@ -39,7 +39,7 @@ local function configure(count)
     say(ARGV[at], CONFIGURED, words)
     configured[ARGV[at]] = true
   end
-  for _, name in ipairs(redis.call('SMEMBERS', P .. 'tenants')) do
+  for _, name in ipairs(redis.call('HKEYS', P .. 'tenants')) do
     if not configured[name] then
       say(name, CONFIGURED, { weight = '', maxQueuedJobs = '', maxQueuedBytes = '', maxRunningJobs = '' })
     end

@@ -1,10 +1,19 @@
 -- Says what holds for tenants: for the next acceptance and the next release, whoever makes it.
--- KEY tenants          set: names of which something is said
--- KEY tenant:NAME      hash: what is said of it
+-- KEY tenants          hash: what holds of what is said
+-- KEY tenant:NAME      hash: what is said of a name in the configuration: weight, maxQueuedJobs, maxQueuedBytes, maxRunningJobs;
+--                      and by the operator while all runs, which goes before: the same after `live.`
 -- KEY ready            zset: as in `release`
 -- KEY finish           zset: as in `release`
 -- KEY held             set: as in `release`
 local CONFIGURED, LIVE = '', 'live.'
+
+local function settle_words(name)
+  local said = redis.call('HMGET', P .. 'tenant:' .. name, 'live.weight', 'live.maxQueuedJobs', 'live.maxQueuedBytes',
+    'live.maxRunningJobs', 'weight', 'maxQueuedJobs', 'maxQueuedBytes', 'maxRunningJobs')
+  local words = {}
+  for n = 1, #LIMITS do words[n] = said[n] or said[n + #LIMITS] or '?' end
+  redis.call('HSET', P .. 'tenants', name, table.concat(words, ' '))
+end
 
 -- Words are by limit; an empty one takes back what was said, a missing one leaves it.
 local function say(name, layer, words)
@@ -13,8 +22,7 @@ local function say(name, layer, words)
     if words[limit] == '' then redis.call('HDEL', tenant_key, layer .. limit)
     elseif words[limit] then redis.call('HSET', tenant_key, layer .. limit, words[limit]) end
   end
-  if redis.call('EXISTS', tenant_key) == 1 then redis.call('SADD', P .. 'tenants', name)
-  else redis.call('SREM', P .. 'tenants', name) end
+  if redis.call('EXISTS', tenant_key) == 1 then settle_words(name) else redis.call('HDEL', P .. 'tenants', name) end
 end
 
 -- Nobody waits longer than the present weight asks for, however small an earlier one was.

@@ -5,7 +5,6 @@
 -- KEY V                virtual time: the start tag of the latest job released
 -- KEY pace             hash: of each tenant and of all (`+`) `WHEN MS`: when one was last released, and the mean time between two
 -- KEY pending:TENANT   zset: waiting jobs by (priority, sequence)
--- KEY queued-bytes     hash: there while any job waits
 -- KEY running:TENANT   set: jobs released or begun, until they end
 -- KEY inflight         zset: the same of all tenants, by when a sweep last looked at them
 -- KEY due              zset: waiting jobs, released or not, by when they end unbegun
@@ -15,7 +14,7 @@
 local RELEASE_BATCH = 500
 local COST = 1
 -- How much the latest release counts in the mean time between two.
-local PACE_SHARE = 0.2
+local PACE_SHARE, PACE_MOST_MS = 0.2, 60000
 
 local function virtual_now()
   return tonumber(redis.call('GET', P .. 'V') or '0')
@@ -53,68 +52,68 @@ local function is_at_cap(tenant)
   return cap ~= nil and redis.call('SCARD', P .. 'running:' .. tenant) >= cap
 end
 
--- Charges a tenant for one job that starts at `start`, and puts it where its next job belongs. Returns V.
-local function charge(tenant, start, V)
+-- Charges a tenant for one job that starts at `start`, and puts it where its next job belongs.
+local function charge(tenant, start, left)
   local finish = start + COST / tonumber(limits_of(tenant).weight)
   redis.call('ZADD', P .. 'finish', finish, tenant)
-  if redis.call('ZCARD', P .. 'pending:' .. tenant) == 0 then
-    redis.call('ZREM', P .. 'ready', tenant)
-  else
-    redis.call('ZADD', P .. 'ready', finish, tenant)
-  end
-  return math.max(V, start)
+  if left == 0 then redis.call('ZREM', P .. 'ready', tenant) else redis.call('ZADD', P .. 'ready', finish, tenant) end
 end
 
--- How many jobs may be released now.
-local function find_room()
-  local in_flight = redis.call('ZCARD', P .. 'inflight')
-  local room = math.ceil(live_slots() * 1.5) - in_flight
+local function is_above_total(in_flight)
   local cap = cap_of(TOTAL, 'maxRunningJobs')
-  return math.min(room, RELEASE_BATCH, cap and cap - in_flight or RELEASE_BATCH)
+  return cap ~= nil and in_flight >= cap
 end
 
--- Notes how fast jobs leave the queue, for whoever asks when to try again.
-local function note_pace(of, count)
+local function is_half_full(name, jobs)
+  local max_jobs, max_bytes = cap_of(name, 'maxQueuedJobs'), cap_of(name, 'maxQueuedBytes')
+  return max_jobs ~= nil and jobs * 2 >= max_jobs or max_bytes ~= nil and (queued_bytes[name] or 0) * 2 >= max_bytes
+end
+
+-- Notes how fast jobs leave the queue, for whoever will be told when to try again: while there may be such.
+local function note_pace(of, jobs, count)
+  if jobs == 0 or not is_half_full(of, jobs) then return end
   local seen = redis.call('HGET', P .. 'pace', of)
   local last, mean = (seen or ''):match('^(%S+) (%S+)$')
-  local latest = last and (now_ms - tonumber(last)) / count
+  local latest = last and math.min((now_ms - tonumber(last)) / count, PACE_MOST_MS)
   if latest and mean ~= '?' then latest = tonumber(mean) + (latest - tonumber(mean)) * PACE_SHARE end
   redis.call('HSET', P .. 'pace', of, string.format('%.0f ', now_ms) .. (latest and string.format('%.3f', latest) or '?'))
 end
 
-local function note_paces(released_of, count)
-  for tenant, of in pairs(released_of) do
-    if redis.call('EXISTS', P .. 'pending:' .. tenant) == 1 then note_pace(tenant, of) end
-  end
-  if redis.call('EXISTS', P .. 'queued-bytes') == 1 then note_pace(TOTAL, count) end
+-- By tenant: how many jobs were released, and how many are left.
+local function note_paces(released, counts, left)
+  for tenant, count in pairs(counts) do note_pace(tenant, left[tenant], count) end
+  note_pace(TOTAL, redis.call('ZCARD', P .. 'due') - #released, #released)
 end
 
 -- Returns the uids that the caller adds to BullMQ: none while Redis is full.
 local function release()
   if is_full() then return {} end
-  local room = find_room()
-  local released, released_of, V = {}, {}, virtual_now()
+  local in_flight = redis.call('ZCARD', P .. 'inflight')
+  local room = math.min(math.ceil(live_slots() * 1.5) - in_flight, RELEASE_BATCH)
+  local released, counts, left, V = {}, {}, {}, nil
   while #released < room do
     local first = redis.call('ZRANGE', P .. 'ready', 0, 0, 'WITHSCORES')
-    local tenant, start = first[1], tonumber(first[2])
+    local tenant, start, uid = first[1], tonumber(first[2]), nil
     if not tenant then break end
     local is_held = is_at_cap(tenant)
-    local uid = not is_held and dequeue_first(tenant)
+    if is_above_total(in_flight + #released) then break end
+    if not is_held then uid, left[tenant] = dequeue_first(tenant) end
     if uid then
-      V = charge(tenant, start, V)
+      charge(tenant, start, left[tenant])
+      V = math.max(V or virtual_now(), start)
       redis.call('ZADD', P .. 'inflight', now_ms, uid)
       redis.call('SADD', P .. 'running:' .. tenant, uid)
       released[#released + 1] = uid
-      released_of[tenant] = (released_of[tenant] or 0) + 1
+      counts[tenant] = (counts[tenant] or 0) + 1
     else
       redis.call('ZREM', P .. 'ready', tenant)
       if is_held then redis.call('SADD', P .. 'held', tenant) end
     end
   end
-  if #released > 0 then
+  if V then
     redis.call('SET', P .. 'V', string.format('%.17g', V))
     redis.call('ZREMRANGEBYSCORE', P .. 'finish', '-inf', string.format('%.17g', V))
-    note_paces(released_of, #released)
+    note_paces(released, counts, left)
   end
   return released
 end

@@ -139,16 +139,3 @@ it('answers quota redis-memory when Redis itself refuses, and a running job stil
     await bench.redis.config('SET', 'maxmemory', 0);
   }
 });
-
-it('answers quota tenant-queued-jobs when a tenant with a cap has that many waiting', async () => {
-  const queue = bench.queue();
-  await bench.redis.hset(queue.keys.tenant('acme'), 'maxQueuedJobs', 2);
-  await queue.accept('j1');
-  await queue.accept('j2');
-  expect(await queue.protocol.accept(acceptance('j3'))).toMatchObject({
-    answer: 'quota',
-    quota: 'tenant-queued-jobs',
-    limit: 2,
-  });
-  await queue.accept('j3', { tenant: 'other' });
-});

@@ -160,8 +160,9 @@ it('says 5 s where no worker serves the queue, and 1 s where nothing has moved y
   expect(await retryAfter(queue)).toBe(1000);
 });
 
-it('measures the pace: the mean time between two releases of the tenant', async () => {
+it('measures the pace while a cap is half used: the mean time between two releases of the tenant', async () => {
   const queue = bench.queue();
+  await queue.protocol.limitTenant('acme', { maxQueuedJobs: 4 });
   await queue.register({ slots: 1 });
   const uids: string[] = [];
   for (const id of ['j1', 'j2', 'j3', 'j4', 'j5', 'j6']) uids.push((await queue.accept(id)).uid);

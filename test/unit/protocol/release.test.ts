@@ -83,7 +83,7 @@ it('serves tenants in turn, however many one has queued first', async () => {
 
 it('serves a tenant of weight 2 twice as often', async () => {
   const queue = bench.queue();
-  await bench.redis.hset(queue.keys.tenant('b'), 'weight', 2);
+  await queue.protocol.limitTenant('b', { weight: 2 });
   const names = new Map([...(await fill(queue, 'a', 6)), ...(await fill(queue, 'b', 6))]);
   const order = await work(queue, await queue.register({ slots: 1 }), names);
   expect(order.slice(0, 9).filter((name) => name.startsWith('b'))).toHaveLength(6);
@@ -108,7 +108,7 @@ it('takes the lower priority number first within a tenant, then the earlier', as
 
 it('holds a tenant at its cap of running jobs, and lets it go on when one ends', async () => {
   const queue = bench.queue();
-  await bench.redis.hset(queue.keys.tenant('a'), 'maxRunningJobs', 2);
+  await queue.protocol.limitTenant('a', { maxRunningJobs: 2 });
   await fill(queue, 'a', 5);
   const others = await fill(queue, 'b', 2);
   const released = await queue.register({ slots: 10 });
@@ -120,7 +120,7 @@ it('holds a tenant at its cap of running jobs, and lets it go on when one ends',
 
 it('is not held back by members of running whose job is gone, once a sweep has looked', async () => {
   const queue = bench.queue();
-  await bench.redis.hset(queue.keys.tenant('a'), 'maxRunningJobs', 1);
+  await queue.protocol.limitTenant('a', { maxRunningJobs: 1 });
   await bench.redis.sadd(queue.keys.running('a'), 'a'.repeat(26));
   await fill(queue, 'a', 1);
   expect(await queue.register()).toEqual([]);

@@ -131,10 +131,10 @@ it('forgets entries of jobs that have ended or never were', async () => {
 
 it('releases what the slots have room for', async () => {
   const queue = bench.queue();
-  await bench.redis.hset(queue.keys.tenant('acme'), 'maxRunningJobs', 0);
+  await queue.protocol.limitTenant('acme', { maxRunningJobs: 0 });
   const { uid } = await queue.accept('j1');
   expect(await queue.register()).toEqual([]);
-  await bench.redis.hdel(queue.keys.tenant('acme'), 'maxRunningJobs');
+  await queue.protocol.limitTenant('acme', { maxRunningJobs: 'unsaid' });
   expect((await queue.protocol.sweep(NOW)).releases).toEqual([uid]);
 });
 

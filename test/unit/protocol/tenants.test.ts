@@ -114,7 +114,8 @@ it('lists tenants of which something is said or that wait, and forgets of whom n
 
 it('says something of 10,000 names at most, and of those again', async () => {
   const queue = bench.queue();
-  await bench.redis.sadd(queue.keys.tenants, ...Array.from({ length: 10_000 }, (_, n) => `t${n}`));
+  const names = Array.from({ length: 10_000 }, (_, n) => [`t${n}`, '3 ? ? ?']);
+  await bench.redis.hset(queue.keys.tenants, ...names.flat());
   expect(await queue.protocol.limitTenant('one-more', { weight: 2 })).toEqual({ answer: 'too-many', limit: 10_000 });
   expect(await bench.redis.exists(queue.keys.tenant('one-more'))).toBe(0);
   expect(await queue.protocol.limitTenant('t7', { weight: 2 })).toEqual({ answer: 'said' });
