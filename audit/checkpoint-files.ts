@@ -44,6 +44,12 @@ export async function readCheckpoints(directory: string, key: PublicKey): Promis
   return reader.read(null);
 }
 
+/** What is wrong with a directory in which something should have been signed; null: there is at least one checkpoint, or another fault. */
+export function emptinessOf(directory: string, { checkpoints, fault }: CheckpointFiles): Fault | null {
+  if (checkpoints.length > 0 || fault !== null) return null;
+  return { rule: 'checkpoint', message: 'there is no checkpoint here', ...NOWHERE, file: directory };
+}
+
 const NOWHERE = { log: null, seq: null, line: null };
 
 class Reader {

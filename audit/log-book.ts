@@ -51,6 +51,8 @@ export class LogBook {
   begin(queue: string, after: readonly LogHead[]): string | null {
     if (this.#queue === null) {
       this.#queue = queue;
+      const isKnown = this.#checkpoints.length === 0 || this.#checkpoints.some((one) => one.queue === queue);
+      if (!isKnown) return `it is of the queue ${queue}, of which there is no checkpoint`;
       return after.map((head) => this.#beginAt(head)).find((wrong) => wrong !== null) ?? null;
     }
     if (queue !== this.#queue) return `it is of the queue ${queue}, the one before of ${this.#queue}`;

@@ -1,7 +1,7 @@
 // The offline verifier: exports, checkpoints and a public key in; what is wrong, first thing first, out.
 
 import { readFile } from 'node:fs/promises';
-import { type FiledCheckpoint, readCheckpoints } from './checkpoint-files.ts';
+import { type CheckpointFiles, emptinessOf, type FiledCheckpoint, readCheckpoints } from './checkpoint-files.ts';
 import { ExportReader } from './export-reader.ts';
 import type { Fault } from './fault.ts';
 import { sha256Hex } from './hashes.ts';
@@ -53,8 +53,7 @@ export interface AuditReport {
 /** Checks everything that can be checked without Redis. Throws only what the file system refuses. */
 export async function verifyAudit({ exports, signed, trimmed }: VerifyInput): Promise<AuditReport> {
   const files = signed === null ? null : await readCheckpoints(signed.directory, signed.key);
-  const faults: Fault[] = files?.fault ? [files.fault] : [];
-  if (signed !== null) faults.push(...(await unknownAmong(signed.known, files?.hashes ?? new Set())));
+  const faults = signed === null || files === null ? [] : await faultsOfFiles(signed, files);
   const book = new LogBook(files?.checkpoints ?? [], trimmed);
   const reader = new ExportReader(book);
   for (const path of exports) {
@@ -63,6 +62,12 @@ export async function verifyAudit({ exports, signed, trimmed }: VerifyInput): Pr
   }
   faults.push(...book.end(reader.isWhole));
   return report(book, faults, files?.checkpoints ?? null);
+}
+
+/** Whoever asks for what was signed must not be answered by nothing. */
+async function faultsOfFiles({ directory, known }: SignedState, files: CheckpointFiles): Promise<Fault[]> {
+  const fault = files.fault ?? emptinessOf(directory, files);
+  return [...(fault === null ? [] : [fault]), ...(await unknownAmong(known, files.hashes))];
 }
 
 async function unknownAmong(known: readonly string[], hashes: ReadonlySet<string>): Promise<Fault[]> {

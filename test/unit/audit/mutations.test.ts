@@ -242,3 +242,15 @@ it('an unsigned checkpoint, and one by a wrong key of the same name', async () =
     expect(report.faults).toMatchObject([{ rule: 'checkpoint', file: join(directory, checkpointFileName(number)) }]);
   }
 });
+
+it('remove all checkpoints, or call the queue by another name: nothing was signed of that', async () => {
+  const none = copied((_, note) => {
+    for (const number of [1, 2, 3, 4, 5]) rmSync(note(number));
+  });
+  expect((await archive.verify(whole, { checkpoints: none })).faults).toMatchObject([
+    { rule: 'checkpoint', file: none },
+  ]);
+  const renamed = archive.file(exportOf('another', records));
+  expect((await archive.verify(renamed)).faults).toMatchObject([{ rule: 'export', file: renamed, line: 1 }]);
+  expect(await verifyAudit({ exports: [renamed], signed: null, trimmed: false })).toMatchObject({ ok: true });
+});

@@ -201,7 +201,7 @@ it('says so when the records that an export should go on with are gone', async (
 it('exports what is no text as it is, and the verifier names it', async () => {
   await tamper(2, { bytes: Buffer.from('{"a":\n"\xff"}', 'latin1') });
   const report = await archive.verify(await archive.export(queue));
-  expect(report.faults).toMatchObject([{ rule: 'line', log: 'w-1', seq: 2 }]);
+  expect(report.faults.at(-1)).toMatchObject({ rule: 'line', log: 'w-1', seq: 2 });
 });
 
 it('keeps the directories of two keys apart', async () => {
