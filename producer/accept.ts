@@ -4,6 +4,9 @@ import type { PreparedJob } from './document.ts';
 import { IdempotencyConflictError, QueueUnavailableError, QuotaExceededError } from './errors.ts';
 import { isNotOfRedis, type Limits, type QueueAccess } from './queue-access.ts';
 
+/** A job, and where the trace of who submits it goes on; null when nobody traces. */
+export type TracedDocument = PreparedJob & { trace: string | null };
+
 /** Slower than this, a transfer counts as no answer: about 1 MB/s. */
 const BYTES_PER_MS = 1024;
 const PAUSE_MS = 50;
@@ -16,7 +19,7 @@ const NOT_RUN = /^(OOM|LOADING|READONLY|MISCONF|BUSY|CLUSTERDOWN|MASTERDOWN|NORE
  */
 export async function accept(
   access: QueueAccess,
-  job: PreparedJob,
+  job: TracedDocument,
   signal: AbortSignal | undefined,
 ): Promise<{ uid: string; status: 'created' | 'exists' }> {
   const answer = await new Acceptance(access, job, signal).answer();
@@ -39,13 +42,13 @@ export async function accept(
  */
 class Acceptance {
   readonly #access: QueueAccess;
-  readonly #job: PreparedJob;
+  readonly #job: TracedDocument;
   readonly #signal: AbortSignal | undefined;
   readonly #until: number;
   #unanswered = false;
   #blobsStored = 0;
 
-  constructor(access: QueueAccess, job: PreparedJob, signal: AbortSignal | undefined) {
+  constructor(access: QueueAccess, job: TracedDocument, signal: AbortSignal | undefined) {
     const bytes = job.blobs.reduce((sum, blob) => sum + blob.length, job.document.length);
     this.#access = access;
     this.#job = job;
@@ -86,11 +89,11 @@ class Acceptance {
   }
 
   async #ask(protocol: Protocol): Promise<AcceptAnswer> {
-    const { uid, tenant, id, document, sha256, attempts, priority, expiresInMs, contentBytes } = this.#job;
+    const { uid, tenant, id, document, sha256, attempts, priority, expiresInMs, contentBytes, trace } = this.#job;
     const earlier = this.#unanswered;
     this.#unanswered = true;
     try {
-      const rest = { attempts, priority, expiresInMs, contentBytes };
+      const rest = { attempts, priority, expiresInMs, contentBytes, trace };
       return await protocol.accept({ uid, tenant, id, document, sha256, ...rest });
     } catch (error) {
       if (isReply(error) && NOT_RUN.test(error.message)) this.#unanswered = earlier;

@@ -45,7 +45,7 @@ export class DeadLetterBox implements DeadJobs {
     if (named.answer === 'gone') throw new DeadLetterGoneError(id, named.why, named.retryId);
     if (named.answer === 'taken') throw new DeadLetterGoneError(id, 'ids-taken');
     const prepared: PreparedJob = prepareJob({ ...document, id: named.id }, { tenant: letter.tenant, uid: named.uid });
-    const { status, uid } = await accept(this.#access, { ...prepared, blobs: content }, undefined);
+    const { status, uid } = await accept(this.#access, { ...prepared, blobs: content, trace: null }, undefined);
     await this.#access.ask(id, (protocol) => protocol.bury(letter.uid, 'retried'));
     return new QueuedJob(this.#access, { id: named.id, tenant: letter.tenant, status, uid });
   }

@@ -34,12 +34,11 @@ export class QueuedJob implements JobHandle {
 
   async result(options: WaitOptions = {}): Promise<Result> {
     checkTimeout(options);
-    const uid = await this.#findUid(options.signal);
-    const stored = await awaitResult(
-      this.#access,
-      { id: this.id, tenant: this.tenant, uid, isNew: this.status === 'created' },
-      options,
-    );
+    const { id, tenant, status } = this;
+    const stored = await this.#access.tracing.waiting({ id, tenant }, async () => {
+      const uid = await this.#findUid(options.signal);
+      return awaitResult(this.#access, { id, tenant, uid, isNew: status === 'created' }, options);
+    });
     return openResult(this.id, stored, this.#fetch);
   }
 

@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module';
+
 /** Where a producer finds its queue. */
 export interface ProducerOptions {
   /** `redis://` or `rediss://` URL, with user, password and database number as needed. */
@@ -11,6 +13,11 @@ export interface ProducerOptions {
    * 1 to 600000. Default: 1900. Waiting for results is not limited by it.
    */
   connectTimeoutMs?: number;
+  /**
+   * Spans for submissions and results, to whatever OpenTelemetry SDK this process has registered; the workers' spans of the same jobs
+   * join them. Needs `@opentelemetry/api`, an optional peer. Default: false.
+   */
+  tracing?: boolean;
 }
 
 /** The options with every default filled in. */
@@ -19,6 +26,7 @@ export interface ProducerSettings {
   queue: string;
   tenant: string | null;
   connectTimeoutMs: number;
+  tracing: boolean;
 }
 
 const QUEUE = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
@@ -34,6 +42,10 @@ const RULES: Record<keyof ProducerOptions, { holds: (value: unknown) => boolean;
     holds: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= CONNECT_TIMEOUT_MAX_MS,
     expected: `an integer from 1 to ${CONNECT_TIMEOUT_MAX_MS} (milliseconds)`,
   },
+  tracing: {
+    holds: (value) => value === false || (value === true && hasTracing()),
+    expected: 'false, or true with @opentelemetry/api installed',
+  },
 };
 
 /** Checks the options and fills in defaults. Throws a `TypeError` naming the option that is unknown or wrong. */
@@ -45,8 +57,17 @@ export function parseOptions(options: ProducerOptions): ProducerSettings {
     if (value !== undefined && !holds(value)) throw new TypeError(`createProducer: option ${name} must be ${expected}`);
   }
   if (options.redis === undefined) throw new TypeError('createProducer: option redis is missing');
-  const { redis, queue = 'default', tenant = null, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
-  return { redis, queue, tenant, connectTimeoutMs };
+  const { redis, queue = 'default', tenant = null, connectTimeoutMs = CONNECT_TIMEOUT_MS, tracing = false } = options;
+  return { redis, queue, tenant, connectTimeoutMs, tracing };
+}
+
+function hasTracing(): boolean {
+  try {
+    createRequire(import.meta.url).resolve('@opentelemetry/api');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function matches(pattern: RegExp): (value: unknown) => boolean {

@@ -105,7 +105,9 @@ export class RedisProducer implements Producer {
   }
 
   async #accept(job: PreparedJob, signal: AbortSignal | undefined): Promise<QueuedJob> {
-    const { uid, status } = await accept(this.#access, job, signal);
+    const { uid, status } = await this.#access.tracing.submitting(job, (trace) =>
+      accept(this.#access, { ...job, trace }, signal),
+    );
     return new QueuedJob(this.#access, { id: job.id, tenant: job.tenant, status, uid });
   }
 }

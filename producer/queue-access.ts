@@ -5,6 +5,7 @@ import type { QueueStats } from './api.ts';
 import { ProducerClosedError, QueueUnavailableError } from './errors.ts';
 import { Link } from './link.ts';
 import type { ProducerSettings } from './options.ts';
+import { Tracing } from './tracing.ts';
 import { within } from './within.ts';
 
 const DESCRIBE_TIMEOUT_MS = 500;
@@ -28,6 +29,7 @@ export interface Patience {
 /** A producer's way to its queue: every exchange with Redis is bounded in time and ends when the producer closes. */
 export class QueueAccess {
   readonly waiter: Waiter;
+  readonly tracing: Tracing;
   /** Milliseconds that Redis has to be there and answer. */
   readonly timeoutMs: number;
   readonly #queue: string;
@@ -36,8 +38,9 @@ export class QueueAccess {
   readonly #closing = new AbortController();
   #bull: Queue | null = null;
 
-  constructor({ redis, queue, connectTimeoutMs }: ProducerSettings) {
+  constructor({ redis, queue, connectTimeoutMs, tracing }: ProducerSettings) {
     this.#queue = queue;
+    this.tracing = new Tracing(tracing);
     this.timeoutMs = connectTimeoutMs;
     this.#link = new Link(redis);
     this.#protocol = new Protocol(this.#link.redis, queue);

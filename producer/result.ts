@@ -8,6 +8,8 @@ import { ResultCorruptError, ResultExpiredError } from './errors.ts';
 export interface StoredResult {
   bytes: Uint8Array;
   sha256: string;
+  /** The trace that the job was submitted in; null when it was in none. */
+  trace: string | null;
 }
 
 /** Fetches what lies under a `sha256:…` reference; `null` when it is no longer kept, `BlobCorruptError` when it was changed. */

@@ -52,6 +52,8 @@ export interface Acceptance {
   expiresInMs: number;
   /** Bytes of the content beside the document that it refers to: they count against the tenant's queued bytes. Default: none. */
   contentBytes?: number;
+  /** Where the caller's trace goes on, as a W3C `traceparent`. Beside the document, so that it changes neither its hash nor its signature. */
+  trace?: string | null;
 }
 
 /** What can refuse a job, in the order in which it is asked. */
@@ -104,6 +106,8 @@ export type BeginAnswer =
       attempts: number;
       /** From acceptance to this begin, by the clock of Redis. */
       queuedUs: number;
+      /** What was accepted as `trace`, or whatever somebody wrote there; null when there is none. */
+      trace: string | null;
       acceptedAtMs: number;
     }
   | { answer: 'final'; outcome: OutcomeKind }
@@ -237,7 +241,14 @@ export interface JobState {
 }
 
 export type ResultAnswer =
-  | { answer: 'result'; bytes: Uint8Array; sha256: string; audit: { log: string; seq: number } | null }
+  | {
+      answer: 'result';
+      bytes: Uint8Array;
+      sha256: string;
+      audit: { log: string; seq: number } | null;
+      /** As with `begin`. */
+      trace: string | null;
+    }
   | { answer: 'pending' }
   /** Its result's time is over; only the outcome is known. */
   | { answer: 'expired'; outcome: OutcomeKind }

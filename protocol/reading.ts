@@ -69,15 +69,15 @@ export async function readResult({ redis, keys }: QueueRedis, uid: string): Prom
   // The job first: a commit between the two commands makes it pending, with the result seen or not. The other way round it would be
   // final with a result that was not there yet.
   const [job, stored] = await Promise.all([
-    redis.hmget(keys.job(uid), 'state', 'outcome'),
+    redis.hmget(keys.job(uid), 'state', 'outcome', 'trace'),
     redis.hmgetBuffer(keys.result(uid), 'bytes', 'sha256', 'log', 'seq'),
   ]);
   const [bytes, sha256, log, seq] = stored;
+  const [state, outcome, trace] = job;
   if (bytes && sha256) {
     const audit = log && seq ? { log: log.toString(), seq: Number(seq.toString()) } : null;
-    return { answer: 'result', bytes, sha256: sha256.toString(), audit };
+    return { answer: 'result', bytes, sha256: sha256.toString(), audit, trace: trace ?? null };
   }
-  const [state, outcome] = job;
   if (!state) return { answer: 'unknown' };
   return state === 'final' ? { answer: 'expired', outcome: outcome as OutcomeKind } : { answer: 'pending' };
 }

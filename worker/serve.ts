@@ -18,6 +18,7 @@ import { openConnections, whenReady } from './redis-connections.ts';
 import { healthFaults, readRedisHealth } from './redis-health.ts';
 import { Progress } from './signals/progress.ts';
 import type { Signals } from './signals/signals.ts';
+import type { JobWatcher } from './signals/watch.ts';
 import { Spool } from './spool.ts';
 import { Sweeper } from './sweeper.ts';
 import { within } from './within.ts';
@@ -60,7 +61,10 @@ export class WorkerService {
    * Takes a lease, opens the native layer and begins to connect to Redis, which need not be there yet. With `mixed` it will
    * serve beside workers that offer something else. Throws what the host refuses.
    */
-  static async open(settings: Settings, { mixed, log, host = openWithoutDrop }: OpenOptions): Promise<WorkerService> {
+  static async open(
+    settings: Settings,
+    { mixed, log, host = openWithoutDrop, watchers = [] }: OpenOptions,
+  ): Promise<WorkerService> {
     const leased = await host(settings);
     const named = log.child({ worker: leased.lease.instance, queue: settings.queue });
     for (const unclean of leased.lease.unclean) named.warn({ unclean }, 'a dead worker left what could not be removed');
@@ -73,6 +77,7 @@ export class WorkerService {
     const stopping = new AbortController();
     const ground = { settings, leased, connections, spool, log: named, stopping: stopping.signal };
     const service = new WorkerService(ground, stopping, { mixed, probe });
+    for (const watcher of watchers) service.#place.watch.add(watcher);
     await service.#openSignals();
     return service;
   }
@@ -252,6 +257,8 @@ export interface OpenOptions {
   /** Serve beside workers that offer something else. */
   mixed: boolean;
   log: Log;
+  /** Hear of what happens to jobs here. */
+  watchers?: readonly JobWatcher[];
   /** Opens the native layer. Default: the addon of this package, under a lease of this host, in a process that stays who it is. */
   host?: (settings: Settings) => Promise<LeasedEngine>;
 }

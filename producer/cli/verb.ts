@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { startTracing } from '../../tracing/export.ts';
 import { createProducer, type Producer } from '../index.ts';
 import type { Output } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
@@ -59,20 +60,24 @@ export function optionalText(call: Call, option: string): string | undefined {
 
 /** Runs `work` with a producer made from the call's options, and closes it. */
 export async function withProducer<T>(call: Call, work: (producer: Producer) => Promise<T>): Promise<T> {
-  const producer = openProducer(call);
+  const stopTracing = await startTracing('bullpen', process.env).catch((error: Error) => {
+    throw new UsageError(error.message);
+  });
+  const producer = openProducer(call, stopTracing !== null);
   try {
     return await work(producer);
   } finally {
     await producer.close();
+    await stopTracing?.();
   }
 }
 
-function openProducer(call: Call): Producer {
+function openProducer(call: Call, tracing: boolean): Producer {
   const redis = optionalText(call, 'redis') ?? process.env['BULLPEN_REDIS'] ?? 'redis://127.0.0.1:6379';
   const queue = optionalText(call, 'queue') ?? process.env['BULLPEN_QUEUE'] ?? 'default';
   const tenant = optionalText(call, 'tenant');
   try {
-    return createProducer({ redis, queue, ...(tenant !== undefined && { tenant }) });
+    return createProducer({ redis, queue, tracing, ...(tenant !== undefined && { tenant }) });
   } catch (error) {
     if (error instanceof TypeError) throw new UsageError(error.message.replace('createProducer: option ', '--'));
     throw error;
