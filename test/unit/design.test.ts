@@ -12,7 +12,9 @@ function sources(): string[] {
   const tracked = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: CLONE, encoding: 'utf8' });
   return tracked
     .split('\n')
-    .filter((path) => /^(schemas|audit|auditor|protocol|producer|worker|tracing|ops|native)\/.*\.(ts|rs|lua|sh|py)$/.test(path))
+    .filter((path) =>
+      /^(schemas|audit|auditor|protocol|producer|worker|tracing|ops|native)\/.*\.(ts|rs|lua|sh|py)$/.test(path),
+    )
     .filter((path) => !/\/tests\/|\/tests\.rs$/.test(path));
 }
 
