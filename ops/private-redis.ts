@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const REDIS_SERVER = '/usr/bin/redis-server';
-const READY_TIMEOUT_MS = 10_000;
+const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 const PORT_ATTEMPTS = 20;
 // Below Linux' ephemeral range (32768–60999): nobody's outgoing connection takes the port while Redis is being restarted.
@@ -42,7 +42,7 @@ export interface PrivateRedis {
 
 /**
  * Starts Debian's redis-server on 127.0.0.1 with AOF and `noeviction`, and waits until it answers.
- * Throws when the binary is missing (with the remedy) or when the server does not come up in 10 s (with its log).
+ * Throws when the binary is missing (with the remedy) or when the server does not come up in a minute (with its log).
  */
 export async function startPrivateRedis(options: PrivateRedisOptions = {}): Promise<PrivateRedis> {
   if (!existsSync(REDIS_SERVER)) {
@@ -126,7 +126,7 @@ class RedisServer implements PrivateRedis {
     const deadline = Date.now() + READY_TIMEOUT_MS;
     while (!(await answers(this.port, child.pid))) {
       if (this.#child === null) throw new Error(`redis-server ended while starting: ${await this.#logTail()}`);
-      if (Date.now() > deadline) throw new Error(`redis-server is not ready after 10 s: ${await this.#logTail()}`);
+      if (Date.now() > deadline) throw new Error(`redis-server is not ready after a minute: ${await this.#logTail()}`);
       await sleep(10);
     }
   }
