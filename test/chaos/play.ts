@@ -54,10 +54,11 @@ export class Play {
   readonly queue = `crash-${newUid().slice(0, 8)}`;
   readonly producer: Producer;
   readonly clients: Client[] = [];
+  /** Between the workers and Redis. */
+  readonly proxy: FaultProxy;
   /** How long anything of the worker that died lived on, in milliseconds. */
   outlivedMs = 0;
   readonly #stage: Stage;
-  readonly #proxy: FaultProxy;
   readonly #evidence: Evidence;
   readonly #lives: Promise<void>[] = [];
   #workers = 0;
@@ -68,7 +69,7 @@ export class Play {
 
   private constructor(stage: Stage, proxy: FaultProxy) {
     this.#stage = stage;
-    this.#proxy = proxy;
+    this.proxy = proxy;
     this.producer = createProducer({ redis: stage.redis.url, queue: this.queue });
     this.#evidence = new Evidence(stage.redis.url, this.queue);
   }
@@ -92,7 +93,7 @@ export class Play {
 
   /** Starts a worker that dies at a point, sets the scene, and returns when it is dead. Throws when it ends otherwise. */
   async dieAt(point: CrashPoint): Promise<void> {
-    if (point.setting === 'lost-reply') this.#proxy.loseReplyTo(SCRIPTS.commit.sha1);
+    if (point.setting === 'lost-reply') this.proxy.loseReplyTo(SCRIPTS.commit.sha1);
     const worker = this.start(dyingAt(point));
     const [ended, below] = [this.#watch(worker), new Set<number>()];
     if (point.setting === 'drain' || point.setting === 'cancel') {
@@ -123,7 +124,14 @@ export class Play {
   /** Returns when the queue has nothing in hand any more. */
   async settle(): Promise<void> {
     await until('nothing is unfinished', async () => (await this.#evidence.unfinished()) === 0, 15_000);
-    await until('BullMQ has forgotten all', async () => (await this.#leftovers()).length === 0, 15_000);
+    let left: string[] = [];
+    const isForgotten = async () => {
+      left = await this.#leftovers();
+      return left.length === 0;
+    };
+    await until('BullMQ has forgotten all', isForgotten, 15_000).catch((error: Error) => {
+      throw new Error(`${error.message}: ${left.join(' ')}`);
+    });
   }
 
   /** What is wrong, a line each. */
@@ -136,7 +144,7 @@ export class Play {
   async close(): Promise<void> {
     await this.producer.close();
     this.#evidence.close();
-    await this.#proxy.close();
+    await this.proxy.close();
   }
 
   /** A job that a process of its own has submitted, or will. */
@@ -170,7 +178,7 @@ export class Play {
   /** Starts a worker; returns at once. */
   start(environment: Record<string, string> = {}): WorkerProcess {
     const { uids, runDir, directory } = this.#stage;
-    const config = { ...SETTINGS, redis: this.#proxy.url, queue: this.queue, uids, runDir };
+    const config = { ...SETTINGS, redis: this.proxy.url, queue: this.queue, uids, runDir };
     this.#workers += 1;
     return WorkerProcess.start(config, join(directory, `${this.queue}-${this.#workers}`), environment);
   }

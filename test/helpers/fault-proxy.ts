@@ -30,6 +30,7 @@ export class FaultProxy {
   readonly #server: Server;
   readonly #links = new Set<Link>();
   #doomed: string | Buffer | null = null;
+  #awaited: { text: string; comes: () => void } | null = null;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -51,6 +52,13 @@ export class FaultProxy {
   /** The next command that contains `text` (the SHA-1 of a script, a key) reaches Redis; its connection breaks before the answer. */
   loseReplyTo(text: string): void {
     this.#doomed = text;
+  }
+
+  /** Resolves when a command that contains `text` comes; it never reaches Redis, and its connection says no more. */
+  swallow(text: string): Promise<void> {
+    return new Promise((comes) => {
+      this.#awaited = { text, comes };
+    });
   }
 
   /** Whether the command of `loseReplyTo` is still to come. */
@@ -99,6 +107,12 @@ export class FaultProxy {
     if (this.#doomed !== null && bytes.includes(this.#doomed)) {
       this.#doomed = null;
       link.fate = 'deaf';
+    }
+    if (this.#awaited !== null && bytes.includes(this.#awaited.text)) {
+      link.fate = 'dark';
+      this.#awaited.comes();
+      this.#awaited = null;
+      return;
     }
     pass(bytes);
   }
