@@ -23,10 +23,14 @@ export class Crew {
   readonly #config: { redis: string; queue: string; [field: string]: unknown };
   readonly #mourning: Promise<void>[] = [];
   #living: WorkerProcess[] = [];
+  readonly #endWithUs = () => {
+    for (const worker of this.#living) worker.kill('SIGKILL');
+  };
 
   constructor(config: { redis: string; queue: string; [field: string]: unknown }) {
     this.#config = { ...SETTINGS, uids: UIDS, ...config };
     mkdirSync(this.runDir, { mode: 0o700 });
+    process.on('exit', this.#endWithUs);
   }
 
   get living(): readonly WorkerProcess[] {
@@ -110,6 +114,7 @@ export class Crew {
   }
 
   clear(): void {
+    process.off('exit', this.#endWithUs);
     rmSync(this.directory, { recursive: true, force: true });
   }
 

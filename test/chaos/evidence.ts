@@ -14,7 +14,7 @@ const PAGE = 2000;
 
 /** Keys that live as long as the queue; all others end by themselves. */
 const LASTING =
-  /^(ready|held|V|finish|inflight|due|dead|dead-bytes|dead-totals|tenants|queued-bytes|pace|workers|slots|sequence|audit-logs|audit:.*|audit-head:.*|bull:jobs:(meta|events|marker|id|stalled-check))$/;
+  /^(ready|held|V|finish|inflight|due|dead|dead-bytes|dead-totals|tenants|queued-bytes|pace|expiring|workers|slots|sequence|audit-logs|audit:.*|audit-head:.*|bull:jobs:(meta|events|marker|id|stalled-check))$/;
 
 /** The audit logs and keys of a queue. */
 export class Evidence {

@@ -24,6 +24,8 @@ const jobs = integer('--jobs', values.jobs, JOBS);
 const races = integer('--races', values.races, RACES);
 const seed = integer('--seed', values.seed, Date.now() % 1_000_000);
 
+// Workers and Redis end with this process.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 console.log(`seed ${seed}: at least ${seconds} s and ${jobs} jobs`);
 const report = await runChaos({ seed, seconds, jobs, inFlight: IN_FLIGHT, onProgress: console.log });
 console.log('deeds', report.deeds);
