@@ -2,8 +2,8 @@
 
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AuditFault } from '../schemas/types.ts';
 import { type Checkpoint, logOf, parseCheckpoint } from './checkpoint.ts';
-import type { Fault } from './fault.ts';
 import { NO_HASH, sha256Hex } from './hashes.ts';
 import type { PublicKey } from './keys.ts';
 import { NOTE_MAX_BYTES, openNote } from './note.ts';
@@ -24,7 +24,7 @@ export interface CheckpointFiles {
   readonly hashes: ReadonlySet<string>;
   /** SHA-256 (hex) of the last file, 64 zeros when there is none: what the next one names. */
   readonly last: string;
-  readonly fault: Fault | null;
+  readonly fault: AuditFault | null;
 }
 
 /** Name of the checkpoint with this number, from 1. */
@@ -45,7 +45,7 @@ export async function readCheckpoints(directory: string, key: PublicKey): Promis
 }
 
 /** What is wrong with a directory in which something should have been signed; null: there is at least one checkpoint, or another fault. */
-export function emptinessOf(directory: string, { checkpoints, fault }: CheckpointFiles): Fault | null {
+export function emptinessOf(directory: string, { checkpoints, fault }: CheckpointFiles): AuditFault | null {
   if (checkpoints.length > 0 || fault !== null) return null;
   return { rule: 'checkpoint', message: 'there is no checkpoint here', ...NOWHERE, file: directory };
 }
@@ -63,7 +63,7 @@ class Reader {
     this.#key = key;
   }
 
-  read(fault: Fault | null): CheckpointFiles {
+  read(fault: AuditFault | null): CheckpointFiles {
     return { checkpoints: this.#checkpoints, hashes: this.#hashes, last: this.#last, fault };
   }
 

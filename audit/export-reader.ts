@@ -1,8 +1,8 @@
 // Reads the files of exports into the book: what they are as files, and each record.
 
 import { createHash } from 'node:crypto';
+import type { AuditFault, AuditFaultRule } from '../schemas/types.ts';
 import { endLine, isEnd, LINE_MAX_BYTES, parseHeader, parseRecordLine, placeOf } from './export-format.ts';
-import type { Fault, FaultRule } from './fault.ts';
 import { linesOf } from './lines.ts';
 import type { LogBook } from './log-book.ts';
 
@@ -21,13 +21,13 @@ export class ExportReader {
   }
 
   /** Reads a file and says what is wrong with it as a file, the first thing only. Throws what the file system refuses. */
-  async read(path: string): Promise<Fault | null> {
+  async read(path: string): Promise<AuditFault | null> {
     const fault = await this.#lines(path);
     if (fault !== null) this.#isWhole = false;
     return fault;
   }
 
-  async #lines(path: string): Promise<Fault | null> {
+  async #lines(path: string): Promise<AuditFault | null> {
     const hash = createHash('sha256');
     let [number, records, hasEnded] = [0, 0, false];
     for await (const { bytes, ended } of linesOf(path, LINE_MAX_BYTES)) {
@@ -71,6 +71,6 @@ export class ExportReader {
   }
 }
 
-function fault(rule: FaultRule, message: string, source: { file: string; line: number }): Fault {
+function fault(rule: AuditFaultRule, message: string, source: { file: string; line: number }): AuditFault {
   return { rule, message, log: null, seq: null, ...source };
 }

@@ -1,8 +1,9 @@
 // All logs of a queue side by side: a walk for each, and the order of the jobs across them.
 
+import type { AuditFault } from '../schemas/types.ts';
 import type { FiledCheckpoint } from './checkpoint-files.ts';
 import { type ExportedRecord, type LogHead, sortHeads } from './export-format.ts';
-import type { Fault, Finding } from './fault.ts';
+import type { Finding } from './fault.ts';
 import { JobOrder } from './job-order.ts';
 import { LogWalk, type Step } from './log-walk.ts';
 
@@ -12,17 +13,21 @@ export interface Source {
   readonly line: number | null;
 }
 
+/** A log for each worker instance, which are used again: more are no queue's. */
+const LOGS_MAX = 10_000;
+const MESSAGE_MAX = 1_000;
 const NOWHERE: Source = { file: null, line: null };
 
 export class LogBook {
   readonly #checkpoints: readonly FiledCheckpoint[];
   readonly #mayBeTrimmed: boolean;
   readonly #walks = new Map<string, LogWalk>();
-  readonly #faults: Fault[] = [];
+  readonly #faults: AuditFault[] = [];
   readonly #jobs = new JobOrder();
   #queue: string | null = null;
   #isTrimmed = false;
   #ordered = true;
+  #isFull = false;
 
   constructor(checkpoints: readonly FiledCheckpoint[], mayBeTrimmed: boolean) {
     this.#checkpoints = checkpoints;
@@ -62,15 +67,17 @@ export class LogBook {
 
   /** Takes a record. After its first fault a log is no longer read. */
   take(record: ExportedRecord, source: Source): void {
-    const walk = this.#walk(record.log);
-    if (walk.finding !== null) return;
+    const isOneTooMany = !this.#walks.has(record.log) && this.#walks.size >= LOGS_MAX;
+    if (isOneTooMany) this.#refuseLog(source);
+    const walk = isOneTooMany ? null : this.#walk(record.log);
+    if (walk === null || walk.finding !== null) return;
     const step = walk.take(record);
     const finding = 'finding' in step ? step.finding : this.#order(step);
     if (finding !== null) this.#note(finding, source);
   }
 
   /** Everything has been read: what is not there? Returns all faults of records. */
-  end(isWhole: boolean): Fault[] {
+  end(isWhole: boolean): AuditFault[] {
     for (const { queue, log } of this.#checkpoints) if (this.#queue === null || queue === this.#queue) this.#walk(log);
     // What is missing from a part says nothing of the whole.
     for (const walk of isWhole ? this.walks : []) {
@@ -93,6 +100,12 @@ export class LogBook {
     return null;
   }
 
+  #refuseLog(source: Source): void {
+    const message = `there are more than ${LOGS_MAX} logs`;
+    if (!this.#isFull) this.#note({ rule: 'export', message, log: null, seq: null }, source);
+    this.#isFull = true;
+  }
+
   /** Only the first fault of the order is told: what follows from it would be told of other jobs. */
   #order({ record, verdict }: Exclude<Step, { finding: Finding }>): Finding | null {
     const finding = this.#ordered ? this.#jobs.take(record, verdict) : null;
@@ -111,6 +124,6 @@ export class LogBook {
   }
 
   #note(finding: Finding, source: Source): void {
-    this.#faults.push({ ...finding, ...source });
+    this.#faults.push({ ...finding, message: finding.message.slice(0, MESSAGE_MAX), ...source });
   }
 }

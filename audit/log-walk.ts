@@ -1,11 +1,11 @@
 // One log, record by record: each must follow the one before, and the tree over them must be the one that was signed.
 
 import { parseAuditRecord } from '../schemas/parse.ts';
-import type { AuditEvent, AuditRecord, AuditVerdict } from '../schemas/types.ts';
+import type { AuditEvent, AuditFaultRule, AuditRecord, AuditVerdict } from '../schemas/types.ts';
 import { canonicalText } from './canonical.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ExportedRecord, LogHead } from './export-format.ts';
-import type { FaultRule, Finding } from './fault.ts';
+import type { Finding } from './fault.ts';
 import { leafHash, NO_HASH, recordHash } from './hashes.ts';
 import { MerkleTree } from './tree.ts';
 
@@ -154,7 +154,7 @@ export class LogWalk {
     return null;
   }
 
-  #stop(rule: FaultRule, seq: number, what: string, upTo?: number): { finding: Finding } {
+  #stop(rule: AuditFaultRule, seq: number, what: string, upTo?: number): { finding: Finding } {
     const range = upTo !== undefined && upTo > seq ? { upTo } : {};
     this.#finding = { rule, log: this.log, seq, ...range, message: `record ${seq} of ${this.log} ${what}` };
     return { finding: this.#finding };

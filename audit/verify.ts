@@ -1,9 +1,9 @@
 // The offline verifier: exports, checkpoints and a public key in; what is wrong, first thing first, out.
 
 import { readFile } from 'node:fs/promises';
+import type { AuditFault, AuditReport } from '../schemas/types.ts';
 import { type CheckpointFiles, emptinessOf, type FiledCheckpoint, readCheckpoints } from './checkpoint-files.ts';
 import { ExportReader } from './export-reader.ts';
-import type { Fault } from './fault.ts';
 import { sha256Hex } from './hashes.ts';
 import type { PublicKey } from './keys.ts';
 import { LogBook } from './log-book.ts';
@@ -26,29 +26,8 @@ export interface VerifyInput {
   readonly trimmed: boolean;
 }
 
-/** What was found of one log. */
-export interface LogReport {
-  readonly log: string;
-  /** First record that was checked, and the last. */
-  readonly first: number;
-  readonly last: number;
-  /** Records up to here are as they were signed; 0: none. */
-  readonly signed: number;
-  /** Records that are not signed and whose verdict no later record tells. */
-  readonly openVerdicts: number;
-}
-
-export interface AuditReport {
-  readonly ok: boolean;
-  /** Of which queue; null when no export says so. */
-  readonly queue: string | null;
-  readonly records: number;
-  readonly logs: readonly LogReport[];
-  /** Checkpoints that hold; null when none were given. */
-  readonly checkpoints: number | null;
-  /** At most one of each log, one of the checkpoints, one of the exports as files, in the order in which they were found. */
-  readonly faults: readonly Fault[];
-}
+/** Faults beyond these are not told: the first ones matter. */
+const FAULTS_MAX = 1_000;
 
 /** Checks everything that can be checked without Redis. Throws only what the file system refuses. */
 export async function verifyAudit({ exports, signed, trimmed }: VerifyInput): Promise<AuditReport> {
@@ -65,13 +44,13 @@ export async function verifyAudit({ exports, signed, trimmed }: VerifyInput): Pr
 }
 
 /** Whoever asks for what was signed must not be answered by nothing. */
-async function faultsOfFiles({ directory, known }: SignedState, files: CheckpointFiles): Promise<Fault[]> {
+async function faultsOfFiles({ directory, known }: SignedState, files: CheckpointFiles): Promise<AuditFault[]> {
   const fault = files.fault ?? emptinessOf(directory, files);
   return [...(fault === null ? [] : [fault]), ...(await unknownAmong(known, files.hashes))];
 }
 
-async function unknownAmong(known: readonly string[], hashes: ReadonlySet<string>): Promise<Fault[]> {
-  const faults: Fault[] = [];
+async function unknownAmong(known: readonly string[], hashes: ReadonlySet<string>): Promise<AuditFault[]> {
+  const faults: AuditFault[] = [];
   for (const file of known) {
     if (hashes.has(sha256Hex(await readFile(file)))) continue;
     const message = 'this checkpoint is not among those given: they are older, or others were signed';
@@ -80,7 +59,7 @@ async function unknownAmong(known: readonly string[], hashes: ReadonlySet<string
   return faults;
 }
 
-function report(book: LogBook, faults: Fault[], checkpoints: readonly FiledCheckpoint[] | null): AuditReport {
+function report(book: LogBook, faults: AuditFault[], checkpoints: readonly FiledCheckpoint[] | null): AuditReport {
   const logs = book.walks.map(({ log, first, head, signed, openVerdicts }) => {
     return { log, first, last: head.seq, signed, openVerdicts };
   });
@@ -91,6 +70,6 @@ function report(book: LogBook, faults: Fault[], checkpoints: readonly FiledCheck
     records,
     logs,
     checkpoints: checkpoints?.length ?? null,
-    faults,
+    faults: faults.slice(0, FAULTS_MAX),
   };
 }

@@ -3,12 +3,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Checkpoint, checkpointText, originOf } from '../audit/checkpoint.ts';
 import { type FiledCheckpoint, readCheckpoints } from '../audit/checkpoint-files.ts';
-import type { Fault, Finding } from '../audit/fault.ts';
+import type { Finding } from '../audit/fault.ts';
 import { sha256Hex } from '../audit/hashes.ts';
 import type { PrivateKey } from '../audit/keys.ts';
 import { LogWalk } from '../audit/log-walk.ts';
 import { signNote } from '../audit/note.ts';
 import type { AuditHead, Protocol } from '../protocol/index.ts';
+import type { AuditFault } from '../schemas/types.ts';
 import { writeCheckpoint } from './write-checkpoint.ts';
 
 const BATCH = 1_000;
@@ -17,9 +18,9 @@ const BATCH = 1_000;
 export class CheckpointDirectoryError extends Error {
   override readonly name = 'CheckpointDirectoryError';
   readonly code = 'checkpoint-directory';
-  readonly fault: Fault;
+  readonly fault: AuditFault;
 
-  constructor(fault: Fault) {
+  constructor(fault: AuditFault) {
     super(`${fault.file}: ${fault.message}`);
     this.fault = fault;
   }

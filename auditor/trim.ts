@@ -1,7 +1,7 @@
 // Removes from Redis what an archive has: exported, signed, and verified just now.
 
-import type { AuditReport } from '../audit/verify.ts';
 import type { Protocol } from '../protocol/index.ts';
+import type { AuditReport } from '../schemas/types.ts';
 
 /** Of each log, how many records were removed, and up to which they are in the archive. */
 export interface Trimmed {

@@ -9,7 +9,17 @@ import { parseText, readText } from './json-text.ts';
 import { checkPolicy } from './policy-rules.ts';
 import { checkJob, checkResultContents, checkWorkerConfig } from './rules.ts';
 import { type DocumentKind, issuesOf, schemaCheck } from './schema-check.ts';
-import type { AuditRecord, CheckReport, Explanation, Job, Policy, Result, WorkerConfig, WorkerOffer } from './types.ts';
+import type {
+  AuditRecord,
+  AuditReport,
+  CheckReport,
+  Explanation,
+  Job,
+  Policy,
+  Result,
+  WorkerConfig,
+  WorkerOffer,
+} from './types.ts';
 
 export type { Issue, Parsed } from './issue.ts';
 export { INPUT_MAX_BYTES } from './rules.ts';
@@ -73,6 +83,11 @@ export function checkExplanation(document: Uint8Array | string): Parsed<Explanat
 /** Checks a report of `bullpen-worker check` as it must be written: closed. */
 export function checkReport(document: Uint8Array | string): Parsed<CheckReport> {
   return parse<CheckReport>(document, JOB_MAX_BYTES, (value) => check('check', value, () => []));
+}
+
+/** Checks a report of `bullpen audit verify` as it must be written: closed. */
+export function checkAuditReport(document: Uint8Array | string): Parsed<AuditReport> {
+  return parse<AuditReport>(document, RESULT_MAX_BYTES, (value) => check('audit-report', value, () => []));
 }
 
 /** Checks an offer as a worker must write it: closed. */

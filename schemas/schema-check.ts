@@ -1,6 +1,7 @@
 /** The schemas compiled, and their verdicts in our words. Nothing is coerced, no default is filled in. */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import audit from './audit.schema.json' with { type: 'json' };
+import auditReport from './audit-report.schema.json' with { type: 'json' };
 import checkReport from './check.schema.json' with { type: 'json' };
 import explanation from './explanation.schema.json' with { type: 'json' };
 import { fieldOf, type Issue, issue, itemOf } from './issue.ts';
@@ -9,7 +10,17 @@ import offer from './offer.schema.json' with { type: 'json' };
 import policy from './policy.schema.json' with { type: 'json' };
 import result from './result.schema.json' with { type: 'json' };
 import terms from './terms.schema.json' with { type: 'json' };
-import type { AuditRecord, CheckReport, Explanation, Job, Policy, Result, WorkerConfig, WorkerOffer } from './types.ts';
+import type {
+  AuditRecord,
+  AuditReport,
+  CheckReport,
+  Explanation,
+  Job,
+  Policy,
+  Result,
+  WorkerConfig,
+  WorkerOffer,
+} from './types.ts';
 import workerConfig from './worker-config.schema.json' with { type: 'json' };
 
 type Documents = {
@@ -21,6 +32,7 @@ type Documents = {
   explanation: Explanation;
   offer: WorkerOffer;
   check: CheckReport;
+  'audit-report': AuditReport;
 };
 
 /** A kind of document that has a schema. */
@@ -37,6 +49,7 @@ export const SCHEMAS = {
   explanation,
   offer,
   check: checkReport,
+  'audit-report': auditReport,
 };
 
 /** `closed` refuses unknown fields; `open` is for reading what a newer version may have written. */

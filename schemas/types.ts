@@ -224,6 +224,25 @@ export type AuditVerdict =
  * @maxItems 4096
  */
 export type RuleValue = number | string | string[] | null;
+/**
+ * The rules. export: a file is an export, whole, and goes on where the one before ends. line: a line is one that exports have. record: a record keeps its schema and lies where it says. canonical: its bytes are canonical (RFC 8785). hash: they are what was hashed. missing, repeated: each place has one record. prev: it follows the record that it names. verdict: it has the verdict that its worker was told. order: a job is accepted before it is started before it is finished. twice: an attempt begins once, and one result counts. checkpoint: there are checkpoints, signed by this key, each following the one before. root: records are those that were signed. truncated: a log is as long as what was signed. known: a checkpoint kept elsewhere is among these.
+ */
+export type AuditFaultRule =
+  | 'export'
+  | 'line'
+  | 'record'
+  | 'canonical'
+  | 'hash'
+  | 'missing'
+  | 'repeated'
+  | 'prev'
+  | 'verdict'
+  | 'order'
+  | 'twice'
+  | 'checkpoint'
+  | 'root'
+  | 'truncated'
+  | 'known';
 
 /**
  * A layer that held, with what it was set to.
@@ -2137,6 +2156,97 @@ export interface CheckReport {
    */
   redis: CheckedRedis | null;
 }
+/**
+ * One log.
+ */
+export interface AuditedLog {
+  /**
+   * Its name: that of the worker instance.
+   */
+  log: InstanceName;
+  /**
+   * Place of the first record that was read. 1 to 9007199254740991.
+   */
+  first: number;
+  /**
+   * Place of the last one that keeps every rule; one before first when there is none. 0 to 9007199254740991.
+   */
+  last: number;
+  /**
+   * Records up to here are as they were signed; 0: none. 0 to 9007199254740991.
+   */
+  signed: number;
+  /**
+   * Records that are not signed and whose verdict no later record tells: a change of it would not show. 0 to 9007199254740991.
+   */
+  openVerdicts: number;
+}
+/**
+ * What is wrong, and where.
+ */
+export interface AuditFault {
+  /**
+   * Which rule is broken.
+   */
+  rule: AuditFaultRule;
+  /**
+   * For a person. At most 1000 characters.
+   */
+  message: string;
+  /**
+   * The log that it is about (see terms: instanceName); null when it is about none.
+   */
+  log: string | null;
+  /**
+   * The first bad record, or the first that is missing; null when it is about none. 1 to 9007199254740991.
+   */
+  seq: number | null;
+  /**
+   * When only a range is known in which the first bad record lies, or when several are missing: the last one. 1 to 9007199254740991.
+   */
+  upTo?: number;
+  /**
+   * The file in which it was read, as the caller named it; null when it is about none. At most 4096 characters.
+   */
+  file: string | null;
+  /**
+   * Line of that file; null when it is about none. 0 (the file is empty) to 9007199254740991.
+   */
+  line: number | null;
+}
+/**
+ * What `bullpen audit verify --json` prints: whether exported audit logs are what was signed, and what their records say of each other.
+ */
+export interface AuditReport {
+  /**
+   * Whether nothing is wrong; then the command's exit code is 0, and else 4. Without checkpoints it says little.
+   */
+  ok: boolean;
+  /**
+   * The queue of the exports (1 to 64 of A-Z a-z 0-9 . _ -); null when none of them says so.
+   */
+  queue: string | null;
+  /**
+   * Records that were read and keep every rule. 0 to 9007199254740991.
+   */
+  records: number;
+  /**
+   * Up to 10000 logs, by name.
+   *
+   * @maxItems 10000
+   */
+  logs: AuditedLog[];
+  /**
+   * Checkpoints that hold, 0 to 9007199254740991; null when none were asked for.
+   */
+  checkpoints: number | null;
+  /**
+   * What is wrong, up to 1000, in the order in which it was found: at most one of each log, of each file, and of the checkpoints.
+   *
+   * @maxItems 1000
+   */
+  faults: AuditFault[];
+}
 
 /** How a sandbox is made. */
 export const BACKENDS = ["process","bubblewrap","lxc","oci","microvm"] as const satisfies readonly Backend[];
@@ -2185,6 +2295,9 @@ export const AUDIT_EVENTS = ["boot","accepted","started","finished","close"] as 
 
 /** What the script that stored a record decided; it is kept beside the record. */
 export const AUDIT_VERDICTS = ["ok","run","final","cancelled","expired","lost","poison","moved","gone","already","fenced"] as const satisfies readonly AuditVerdict[];
+
+/** The rules. export: a file is an export, whole, and goes on where the one before ends. line: a line is one that exports have. record: a record keeps its schema and lies where it says. canonical: its bytes are canonical (RFC 8785). hash: they are what was hashed. missing, repeated: each place has one record. prev: it follows the record that it names. verdict: it has the verdict that its worker was told. order: a job is accepted before it is started before it is finished. twice: an attempt begins once, and one result counts. checkpoint: there are checkpoints, signed by this key, each following the one before. root: records are those that were signed. truncated: a log is as long as what was signed. known: a checkpoint kept elsewhere is among these. */
+export const AUDIT_FAULT_RULES = ["export","line","record","canonical","hash","missing","repeated","prev","verdict","order","twice","checkpoint","root","truncated","known"] as const satisfies readonly AuditFaultRule[];
 
 /** Whose doing each kind of outcome is. */
 export const ATTRIBUTION_OF: Readonly<Record<OutcomeKind, Attribution>> = {

@@ -37,7 +37,7 @@ verify      checks exports, each going on where the one before ends, without Red
 
 trim        as verify; if everything holds, removes from Redis what is exported and signed, but for the latest 1,000 of each log
 
-  --json              reports as one object
+  --json              reports as one object (schemas/audit-report.schema.json)
   --redis URL         default: $BULLPEN_REDIS, else redis://127.0.0.1:6379
   --queue NAME        default: $BULLPEN_QUEUE, else default
 

@@ -1,7 +1,7 @@
 // `bullpen audit verify`: are these exports what was signed, and what the records say of each other?
 
-import type { Fault } from '../../../audit/fault.ts';
-import { type AuditReport, type SignedState, verifyAudit } from '../../../audit/verify.ts';
+import { type SignedState, verifyAudit } from '../../../audit/verify.ts';
+import type { AuditFault, AuditReport } from '../../../schemas/types.ts';
 import { EXIT_FAILED, EXIT_OK } from '../exit-code.ts';
 import { writeJson, writeText } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
@@ -58,7 +58,7 @@ async function signedBy(call: Call): Promise<SignedState | null> {
   return { directory, key: await readPublicKey(key), known };
 }
 
-function lineOf({ rule, message, file, line, seq, upTo }: Fault): string {
+function lineOf({ rule, message, file, line, seq, upTo }: AuditFault): string {
   const place = file === null ? '' : `${file}${line === null ? '' : `:${line}`}: `;
   const range = seq === null || upTo === undefined ? '' : `, between ${seq} and ${upTo}`;
   return `${place}${message}${range} (${rule})`;

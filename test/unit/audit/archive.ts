@@ -16,11 +16,12 @@ import {
 } from '../../../audit/export-format.ts';
 import { NO_HASH, recordHash, sha256Hex } from '../../../audit/hashes.ts';
 import { makeKeyPair, type PrivateKey, parsePrivateKey } from '../../../audit/keys.ts';
-import { type AuditReport, verifyAudit } from '../../../audit/verify.ts';
+import { type VerifyInput, verifyAudit } from '../../../audit/verify.ts';
 import { exportAudit } from '../../../auditor/export.ts';
 import { Notary } from '../../../auditor/notary.ts';
 import { AuditChain, type AuditEvent, type Beginning } from '../../../protocol/index.ts';
-import type { AuditRecord } from '../../../schemas/types.ts';
+import { checkAuditReport } from '../../../schemas/parse.ts';
+import type { AuditRecord, AuditReport } from '../../../schemas/types.ts';
 import { AuditRecords } from '../../../worker/audit-records.ts';
 import { finishOf } from '../../../worker/finish.ts';
 import { type OwnOutcome, resultWithoutRun } from '../../../worker/result-document.ts';
@@ -155,12 +156,20 @@ export class Archive {
     o: { checkpoints?: string; known?: string[]; trimmed?: boolean } = {},
   ): Promise<AuditReport> {
     const { checkpoints: directory = this.checkpoints, known = [], trimmed = false } = o;
-    return verifyAudit({ exports: [exports].flat(), signed: { directory, key: this.key.publicKey, known }, trimmed });
+    return checkedReport({ exports: [exports].flat(), signed: { directory, key: this.key.publicKey, known }, trimmed });
   }
 
   remove(): void {
     rmSync(this.directory, { recursive: true });
   }
+}
+
+/** A verifier's report, which must keep its schema whatever it says. */
+export async function checkedReport(input: VerifyInput): Promise<AuditReport> {
+  const report = await verifyAudit(input);
+  const checked = checkAuditReport(JSON.stringify(report));
+  if (!checked.ok) throw new Error(checked.issues[0]?.message);
+  return report;
 }
 
 /** The records of an export, log by log as they stand there. */

@@ -24,8 +24,8 @@ it('audit/ needs the schemas and Node', () => {
   expect([...importsOf('audit')].sort()).toEqual(['audit', 'node:', 'schemas']);
 });
 
-it('auditor/ needs audit/ and protocol/, which need neither it nor the commands', () => {
-  expect([...importsOf('auditor')].sort()).toEqual(['audit', 'auditor', 'node:', 'protocol']);
+it('auditor/ needs audit/, protocol/ and the schemas, which need neither it nor the commands', () => {
+  expect([...importsOf('auditor')].sort()).toEqual(['audit', 'auditor', 'node:', 'protocol', 'schemas']);
   for (const folder of ['protocol', 'schemas']) {
     for (const above of ['auditor', 'producer', 'worker']) expect(importsOf(folder)).not.toContain(above);
   }

@@ -8,9 +8,9 @@ import { checkpointFileName, readCheckpoints } from '../../../audit/checkpoint-f
 import { type ExportedRecord, endLine, headerLine } from '../../../audit/export-format.ts';
 import { recordHash, sha256Hex } from '../../../audit/hashes.ts';
 import { openNote, signNote } from '../../../audit/note.ts';
-import { type AuditReport, verifyAudit } from '../../../audit/verify.ts';
+import type { AuditReport } from '../../../schemas/types.ts';
 import { type TestQueue, useRedis } from '../protocol/bench-queue.ts';
-import { Archive, edited, exportOf, recordsOf } from './archive.ts';
+import { Archive, checkedReport, edited, exportOf, recordsOf } from './archive.ts';
 
 const bench = useRedis();
 let queue: TestQueue;
@@ -31,7 +31,7 @@ afterAll(() => archive.remove());
 
 /** What is said of an export without checkpoints. */
 function verifyAlone(bytes: Uint8Array | string): Promise<AuditReport> {
-  return verifyAudit({ exports: [archive.file(Buffer.from(bytes))], signed: null, trimmed: false });
+  return checkedReport({ exports: [archive.file(Buffer.from(bytes))], signed: null, trimmed: false });
 }
 
 function first(): ExportedRecord {
@@ -114,11 +114,11 @@ it('an export of another queue after this one', async () => {
   const file = archive.file(
     Buffer.from(other + endLine({ records: 0, heads: [], sha256: sha256Hex(Buffer.from(other)) })),
   );
-  expect(await verifyAudit({ exports: [file], signed: null, trimmed: false })).toMatchObject({
+  expect(await checkedReport({ exports: [file], signed: null, trimmed: false })).toMatchObject({
     ok: true,
     queue: 'other',
   });
-  const both = await verifyAudit({ exports: [whole, file], signed: null, trimmed: false });
+  const both = await checkedReport({ exports: [whole, file], signed: null, trimmed: false });
   expect(both.faults).toMatchObject([
     { rule: 'export', file, line: 1, message: expect.stringContaining('queue other') },
   ]);
@@ -171,4 +171,14 @@ it('a checkpoint whose subtrees do not make its root is none', () => {
   expect(parseCheckpoint(said.replace(/\n4\n/, '\n3\n'))).toBeNull();
   expect(parseCheckpoint(said.replace(/\n4\n/, '\n5\n'))).toBeNull();
   expect(parseCheckpoint(`${said}and more\n`)).toBeNull();
+});
+
+it('more logs than any queue has are refused, once', async () => {
+  const many = Array.from({ length: 10_003 }, (_, n) => {
+    const record = edited(first(), { log: `w-${n}` });
+    return { ...record, log: `w-${n}`, sha256: recordHash(record.bytes) };
+  });
+  const { faults, logs } = await verifyAlone(exportOf(queue.name, many));
+  expect(faults).toMatchObject([{ rule: 'export', line: 10_002, message: 'there are more than 10000 logs' }]);
+  expect(logs).toHaveLength(10_000);
 });

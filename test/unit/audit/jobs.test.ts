@@ -1,7 +1,7 @@
 // What the records say of jobs: their order, one result that counts, and what was refused kept as refused.
 
 import { afterEach, expect, it } from 'vitest';
-import type { AuditReport } from '../../../audit/verify.ts';
+import type { AuditReport } from '../../../schemas/types.ts';
 import { finishOf } from '../../../worker/finish.ts';
 import { resultWithoutRun } from '../../../worker/result-document.ts';
 import { commitOf, TestQueue, useRedis } from '../protocol/bench-queue.ts';

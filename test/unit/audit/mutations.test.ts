@@ -7,10 +7,9 @@ import { checkpointFileName } from '../../../audit/checkpoint-files.ts';
 import type { ExportedRecord } from '../../../audit/export-format.ts';
 import { makeKeyPair, parsePrivateKey } from '../../../audit/keys.ts';
 import { signNote } from '../../../audit/note.ts';
-import { verifyAudit } from '../../../audit/verify.ts';
 import type { AuditRecord } from '../../../schemas/types.ts';
 import { type TestQueue, useRedis } from '../protocol/bench-queue.ts';
-import { Archive, edited, exportOf, recordsOf, resealed } from './archive.ts';
+import { Archive, checkedReport, edited, exportOf, recordsOf, resealed } from './archive.ts';
 
 const bench = useRedis();
 let queue: TestQueue;
@@ -158,14 +157,14 @@ it('a verdict that is changed contradicts the record that tells it', async () =>
   const fenced = records.find(({ verdict }) => verdict === 'fenced');
   expect(fenced).toMatchObject({ log: 'w-1', seq: 7 });
   const changed = records.map((record) => (record === fenced ? { ...record, verdict: 'ok' } : record));
-  const unsigned = await verifyAudit({
+  const unsigned = await checkedReport({
     exports: [archive.file(exportOf(queue.name, changed))],
     signed: null,
     trimmed: false,
   });
   expect(unsigned.faults[0]).toMatchObject({ rule: 'verdict', log: 'w-1', seq: 7 });
   expect(await firstFault(changed)).toMatchObject({ rule: 'root', log: 'w-1', seq: 5, upTo: 7 });
-  expect(await verifyAudit({ exports: [whole], signed: null, trimmed: false })).toMatchObject({ ok: true });
+  expect(await checkedReport({ exports: [whole], signed: null, trimmed: false })).toMatchObject({ ok: true });
 });
 
 it('a verdict that is changed with all that is told of it is not the one that was signed', async () => {
@@ -252,5 +251,5 @@ it('remove all checkpoints, or call the queue by another name: nothing was signe
   ]);
   const renamed = archive.file(exportOf('another', records));
   expect((await archive.verify(renamed)).faults).toMatchObject([{ rule: 'export', file: renamed, line: 1 }]);
-  expect(await verifyAudit({ exports: [renamed], signed: null, trimmed: false })).toMatchObject({ ok: true });
+  expect(await checkedReport({ exports: [renamed], signed: null, trimmed: false })).toMatchObject({ ok: true });
 });
