@@ -55,6 +55,8 @@ export function buildWorkplace({ settings, leased, connections, spool, log, stop
         log.warn({ uid }, "lock lost: the job may be another worker's by now, its sandbox is killed");
         executions.fence(uid);
       },
+      extend: (uid, untilMs) => executions.extend(uid, untilMs),
+      now: () => leased.engine.now(),
     }),
     committer: new Committer({
       send: async (finish) => {

@@ -14,7 +14,7 @@ export interface Delivery {
   uid: string;
   /** Of this delivery alone. BullMQ gives a worker's next delivery of the same job the same lock token, so it counts them too. */
   token: string;
-  /** When the lock was asked for, in milliseconds of `performance.now()`. */
+  /** When the lock was asked for, in milliseconds of `now`. */
   lockedAt: number;
 }
 
@@ -30,6 +30,8 @@ export interface ConsumerOptions {
   log: Log;
   /** Hears whatever Redis answers. */
   progress: Progress;
+  /** Milliseconds of the clock on which the ages of locks are told. */
+  now(): number;
   /** Handles a delivery to its end. */
   handle(delivery: Delivery): Promise<Handled>;
   /** These locks were renewed by a command sent at `sentAt`. */
@@ -106,7 +108,7 @@ export class Consumer {
   }
 
   async #handle(job: Job, token: string): Promise<Handled> {
-    const { handle, progress, log } = this.#options;
+    const { handle, progress, log, now } = this.#options;
     const uid = job.id ?? '';
     if (!isUid(uid)) {
       log.error('BullMQ holds a job that no script of ours released: forgotten');
@@ -114,12 +116,10 @@ export class Consumer {
     }
     const age = Math.max(0, Date.now() - (job.processedOn ?? Date.now()));
     const named = `${token}/${job.attemptsStarted}`;
-    const delivery = handle({ uid, token: named, lockedAt: performance.now() - age }).catch(
-      (error: unknown): Handled => {
-        log.error({ uid, err: error }, 'a job could not be handled: back to the queue');
-        return 'hand-back';
-      },
-    );
+    const delivery = handle({ uid, token: named, lockedAt: now() - age }).catch((error: unknown): Handled => {
+      log.error({ uid, err: error }, 'a job could not be handled: back to the queue');
+      return 'hand-back';
+    });
     this.#deliveries.add(delivery);
     progress.took();
     return delivery.finally(() => {
@@ -132,11 +132,12 @@ export class Consumer {
 /** Notes when a renewal was *sent* (a lock is never younger than that), and every answer of Redis to a fetch or a renewal. */
 class RenewingWorker extends Worker {
   readonly #onRenewed: (uids: string[], sentAt: number) => void;
+  readonly #now: () => number;
   readonly #progress: Progress;
 
   constructor(
     processor: (job: Job, token: string | undefined, signal: AbortSignal | undefined) => Promise<null>,
-    { redis, queue, slots, lockMs, stalledMs, onRenewed, progress }: ConsumerOptions,
+    { redis, queue, slots, lockMs, stalledMs, onRenewed, progress, now }: ConsumerOptions,
   ) {
     super(BULL_QUEUE_NAME, processor, {
       connection: redis,
@@ -151,6 +152,7 @@ class RenewingWorker extends Worker {
       runRetryDelay: 1_000,
     });
     this.#onRenewed = onRenewed;
+    this.#now = now;
     this.#progress = progress;
   }
 
@@ -162,7 +164,7 @@ class RenewingWorker extends Worker {
   }
 
   override async extendJobLocks(uids: string[], tokens: string[], duration: number): Promise<string[]> {
-    const sentAt = performance.now();
+    const sentAt = this.#now();
     const lost = await super.extendJobLocks(uids, tokens, duration);
     this.#progress.renewed();
     this.#onRenewed(

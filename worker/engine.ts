@@ -17,6 +17,8 @@ export interface RunContext {
   id: string;
   queuedUs: number;
   worker: string;
+  /** Until when it may go on without `extend`, in milliseconds of the engine's clock; absent for a job that nobody else could come to run. */
+  tenureUntilMs?: number;
 }
 
 /** What this host can do: each layer tried by use, each runtime's interpreter run. */
@@ -64,10 +66,14 @@ export interface Execution {
   wait(): Promise<Result>;
   /** Ends the job; the first reason wins, after the end it does nothing. */
   kill(reason: KillReason): void;
+  /** Lets it go on until this moment of the engine's clock. Without, it ends `worker-lost` there, whatever becomes of this process. */
+  extend(untilMs: number): void;
 }
 
 /** What the worker asks of the native layer. */
 export interface SandboxEngine {
+  /** Milliseconds of the machine's clock that goes on while it sleeps (`CLOCK_BOOTTIME`): the forkserver's too. */
+  now(): number;
   /** Begins a job: the document's bytes, all content inline. */
   run(job: Uint8Array, context: RunContext): Execution;
   /** Tries every layer and every runtime by use. */
@@ -85,6 +91,7 @@ export interface SandboxEngine {
 interface NativeExecution {
   wait(): Promise<Buffer>;
   kill(reason: string): void;
+  extend(untilMs: number): void;
 }
 
 interface NativeEngine {
@@ -102,6 +109,7 @@ interface Addon {
   lease(config: string): string;
   claimSpool(config: string): string;
   dropPrivileges(uid: number, gid: number): void;
+  boottime(): number;
 }
 
 /** The addon can't be loaded; the message says what to do. */
@@ -112,9 +120,11 @@ export class AddonMissingError extends Error {
 /** The backends, pools and runtimes of one worker. Opened once, closed once; use after `close` is an error. */
 export class Engine implements SandboxEngine {
   readonly #native: NativeEngine;
+  readonly now: () => number;
 
-  private constructor(native: NativeEngine) {
+  private constructor(native: NativeEngine, now: () => number) {
     this.#native = native;
+    this.now = now;
   }
 
   /**
@@ -123,7 +133,8 @@ export class Engine implements SandboxEngine {
    */
   static async open(config: object): Promise<Engine> {
     const document = { ...config, forkserverPath: join(packageRoot(), 'native/bin/bullpen-forkserver') };
-    return new Engine(await loadAddon().Engine.open(JSON.stringify(document)));
+    const addon = loadAddon();
+    return new Engine(await addon.Engine.open(JSON.stringify(document)), () => addon.boottime());
   }
 
   run(job: Uint8Array, context: RunContext): Execution {
@@ -132,6 +143,7 @@ export class Engine implements SandboxEngine {
     return {
       wait: async () => JSON.parse((await execution.wait()).toString('utf8')) as Result,
       kill: (reason) => execution.kill(reason),
+      extend: (untilMs) => execution.extend(untilMs),
     };
   }
 
@@ -195,7 +207,10 @@ function loadAddon(): Addon {
     throw new AddonMissingError(`the native addon is missing (${path}). Remedy: npm run build:native`);
   }
   try {
-    return createRequire(import.meta.url)(path) as Addon;
+    const addon = createRequire(import.meta.url)(path) as Addon;
+    // The part that came last.
+    if (typeof addon.boottime !== 'function') throw new Error('it is older than the worker');
+    return addon;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new AddonMissingError(`the native addon can't be loaded: ${reason}. Remedy: npm run build:native`, { cause });

@@ -48,6 +48,11 @@ export class Running {
     this.#execution?.kill(this.#killedBy);
   }
 
+  /** Its sandbox may go on until then, if there is one. */
+  extend(untilMs: number): void {
+    this.#execution?.extend(untilMs);
+  }
+
   /** Ends it for good on this worker. */
   fence(): void {
     this.#fenced = true;
@@ -92,6 +97,11 @@ export class Executions {
   /** Ends a job, if it is in hand. */
   kill(uid: string, reason: KillReason): void {
     this.#running.get(uid)?.kill(reason);
+  }
+
+  /** A job may go on until then. */
+  extend(uid: string, untilMs: number): void {
+    this.#running.get(uid)?.extend(untilMs);
   }
 
   /** Ends a job that may belong to another worker by now. */

@@ -7,6 +7,7 @@
 //                 run ├→ our own failure, and it may begin again: back to the queue
 //                     └→ given up (fenced): committed only if Redis still takes it from us
 
+import type { Result } from '../schemas/types.ts';
 import type { Applicant, Seat } from './admission.ts';
 import { beginJob } from './begin-job.ts';
 import type { Delivery, Handled } from './consume.ts';
@@ -66,6 +67,7 @@ async function beginAndRun(delivery: Delivery, { running, seat }: Seated, place:
   if (!place.isServing() && running.mayBeginAgain) return handBack({ uid, epoch }, watcher, place);
   const result = await runJob(running, beginning, place);
   watcher.ran(result);
+  if (isGivenUp(result)) running.fence();
 
   const outcome = result.outcome.kind;
   if (mayBeginAgain(result.outcome, { epoch, attempts })) {
@@ -106,4 +108,9 @@ function applicantOf({ uid }: Delivery, { protocol, fence, isServing, needOf, lo
       }
     },
   };
+}
+
+/** The forkserver may have ended it before this process noticed that its lock was too old: the end is the same. */
+function isGivenUp({ outcome }: Result): boolean {
+  return outcome.kind === 'worker-lost' && outcome.reason === 'lock-lost';
 }

@@ -34,7 +34,7 @@ export class Heartbeat {
    * something else and `mixed` is not set.
    */
   async register(queue: string, tenants: Tenants | null): Promise<void> {
-    const sentAt = performance.now();
+    const sentAt = this.#place.fence.now();
     const answer = await this.#place.protocol.register(this.#offer, tenants);
     if (answer.answer === 'differs') throw new OfferDiffersError(queue, answer.instance);
     this.#place.fence.beat(sentAt);
@@ -51,7 +51,7 @@ export class Heartbeat {
   /** One beat; a failure is the self-fence's to judge. */
   async beat(): Promise<void> {
     const { protocol, fence, dispatcher, log } = this.#place;
-    const sentAt = performance.now();
+    const sentAt = fence.now();
     try {
       const releases = await protocol.heartbeat(this.#offer);
       fence.beat(sentAt);

@@ -27,7 +27,8 @@ export async function runJob(running: Running, begun: Begun, place: Workplace): 
     const document = await fetchInputs(running, { begun, job: parsed.value }, place);
     if (document === null) return resultWithoutRun(subject, { kind: 'worker-lost', reason: 'lock-lost' });
     const context = { uid: running.uid, epoch, tenant, id, queuedUs: begun.queuedUs, worker: place.instance };
-    return await runOnceAwake(running, () => place.engine.run(document, context));
+    const run = () => place.engine.run(document, { ...context, tenureUntilMs: place.fence.tenureOf(running.uid) });
+    return await runOnceAwake(running, run);
   } catch (error) {
     return resultWithoutRun(subject, outcomeOf(error, place));
   }

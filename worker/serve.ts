@@ -95,6 +95,7 @@ export class WorkerService {
       redis: connections.bull,
       log: place.log,
       progress: this.#progress,
+      now: () => place.fence.now(),
       handle: (delivery) => handleJob(delivery, place),
       onRenewed: (uids, sentAt) => place.fence.renewed(uids, sentAt),
       onLost: (uid) => place.fence.lose(uid),

@@ -18,6 +18,9 @@ export function claimSpool(config: string): string;
 /** Gives up every privilege of this process, on all of its threads, for good. After an error it must end. */
 export function dropPrivileges(uid: number, gid: number): void;
 
+/** Milliseconds of `CLOCK_BOOTTIME`, on which tenures are counted: it goes on while the machine sleeps, and nobody sets it. */
+export function boottime(): number;
+
 /** The door's verdict on a job document of at most `maxBytes`: `{ok: true}` or `{ok: false, issues: [{path, rule, message}]}`. */
 export function parseJob(bytes: Buffer, maxBytes: number): string;
 
@@ -26,7 +29,7 @@ export class Engine {
   private constructor();
   /** Opens an engine: a worker configuration with `instance`, `forkserverPath` and the leased `uids`. */
   static open(config: string): Promise<Engine>;
-  /** Begins a job: the document's bytes, and `{uid, epoch, tenant, id, queuedUs, worker}`. */
+  /** Begins a job: the document's bytes, and `{uid, epoch, tenant, id, queuedUs, worker, tenureUntilMs?}`. */
   run(job: Buffer, context: string): Execution;
   /** What this host can do: `{layers, runtimes}`. */
   probe(): Promise<string>;
@@ -49,6 +52,8 @@ export class Execution {
   wait(): Promise<Buffer>;
   /** Ends the job: `cancelled`, `drain` or `lock-lost`. The first reason wins; after the end it does nothing. */
   kill(reason: string): void;
+  /** Lets a job that was given a tenure go on until this moment of `boottime`. Never shortens it; one that is over stays so. */
+  extend(untilMs: number): void;
   /** The next piece of live output, `{stream, step, offset, base64}`, or null when there is none now. */
   read(): Promise<string | null>;
 }

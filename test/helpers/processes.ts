@@ -58,5 +58,14 @@ export function forkserversOf(worker: number): number[] {
 
 /** False for a process that is gone, and for a zombie. */
 export function isAlive(pid: number): boolean {
-  return !['', 'Z'].includes(read(`/proc/${pid}/stat`).split(') ').at(-1)?.charAt(0) ?? '');
+  return !['', 'Z'].includes(stateOf(pid));
+}
+
+/** True while a process is held by SIGSTOP. */
+export function isStopped(pid: number): boolean {
+  return stateOf(pid) === 'T';
+}
+
+function stateOf(pid: number): string {
+  return read(`/proc/${pid}/stat`).split(') ').at(-1)?.charAt(0) ?? '';
 }

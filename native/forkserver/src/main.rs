@@ -51,6 +51,7 @@ mod stage;
 mod start;
 mod step;
 mod sys;
+mod tenure;
 mod tree;
 mod trial;
 mod workspace;

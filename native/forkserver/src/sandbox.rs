@@ -14,6 +14,7 @@
 mod clerk;
 mod death;
 mod reports;
+mod tenure;
 
 use crate::clerk::Clerk;
 use crate::clock::{Stopwatch, after, boottime};
@@ -27,6 +28,7 @@ use crate::provision::{self, Parts};
 use crate::report::Order;
 use crate::sockets::Sockets;
 use crate::step::{At, Failure, Step};
+use crate::tenure::Tenure;
 use forkserver::wire::{Cause, ClaimLimits, Event, START_PATIENCE, SandboxPlan};
 use leave_out::Part;
 use rustix::fs::{Gid, Uid, fchown, fstatfs};
@@ -67,6 +69,8 @@ pub struct Sandbox {
     /// A program of the job's was ordered.
     has_run: bool,
     clerk: Option<Clerk>,
+    /// None: it needs nobody's word.
+    tenure: Option<Tenure>,
     /// The stream of a clerk that goes when all is dead.
     awaiting_death: Option<OwnedFd>,
     /// It has a network of its own.
@@ -97,6 +101,7 @@ impl Sandbox {
             exec: None,
             has_run: false,
             clerk: None,
+            tenure: None,
             awaiting_death: None,
             loopback: plan.loopback,
             sockets: None,
@@ -120,8 +125,14 @@ impl Sandbox {
         sandbox
     }
 
-    /// Sets the job's limits.
-    pub fn claim(&mut self, limits: &ClaimLimits, host: &Host, out: &mut Outgoing) {
+    /// Sets the job's limits, and how long it may go on for now.
+    pub fn claim(&mut self, limits: &ClaimLimits, tenure: Option<Tenure>, host: &Host, out: &mut Outgoing) {
+        if self.tenure.is_none() {
+            self.tenure = tenure;
+        }
+        if self.refuses_as_lapsed(out) {
+            return;
+        }
         let claimed = self.try_claim(limits, host, out);
         self.settle(claimed, out);
     }
@@ -144,6 +155,9 @@ impl Sandbox {
 
     /// Orders init to run a program; `fds` are the document, stdin, stdout and stderr.
     pub fn run(&mut self, asked: Asked, fds: &[OwnedFd], out: &mut Outgoing) {
+        if self.refuses_as_lapsed(out) {
+            return;
+        }
         let ordered = self.try_run(asked, fds);
         self.settle(ordered, out);
     }
@@ -205,7 +219,8 @@ impl Sandbox {
 
     /// The next moment at which [`Sandbox::tick`] has something to do.
     pub fn next_tick(&self) -> Option<u64> {
-        [self.deadline, self.retry, self.next_look(), self.clerk.as_ref().map(|clerk| clerk.deadline)]
+        let clerk = self.clerk.as_ref().map(|clerk| clerk.deadline);
+        [self.deadline, self.retry, self.next_look(), clerk, self.tenure.as_ref().and_then(Tenure::end)]
             .into_iter()
             .flatten()
             .min()
@@ -213,6 +228,7 @@ impl Sandbox {
 
     /// Looks at limits and deadlines.
     pub fn tick(&mut self, host: &Host, out: &mut Outgoing) {
+        self.look_at_tenure(out);
         let now = boottime();
         if self.next_look().is_some_and(|look| look <= now) {
             let looked = self.look();

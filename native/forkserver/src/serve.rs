@@ -8,6 +8,7 @@ use crate::pin::Pin;
 use crate::sandbox::{Outgoing, Sandbox};
 use crate::step::{At, Failure, Step};
 use crate::sys::landlock_abi;
+use crate::tenure::Tenure;
 use forkserver::wire::{Event, MAX_PACKET, Request, VERSION};
 use leave_out::Part;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -229,7 +230,16 @@ impl Server {
                 let made = Sandbox::provision(sandbox, &plan, host, out);
                 self.sandboxes.insert(sandbox, made);
             }
-            Request::Claim { sandbox, limits } => self.with(sandbox, out, |it, host, out| it.claim(&limits, host, out)),
+            Request::Claim { sandbox, limits, tenure_until_ms } => {
+                let tenure = tenure_until_ms.map(Tenure::until_ms);
+                self.with(sandbox, out, |it, host, out| it.claim(&limits, tenure, host, out));
+            }
+            // As with a kill: it may be over.
+            Request::Tenure { sandbox, until_ms } => {
+                if let Some(it) = self.sandboxes.get_mut(&sandbox) {
+                    it.extend_tenure(until_ms);
+                }
+            }
             Request::Clerk { sandbox, task } => self.with(sandbox, out, |it, _, out| it.send_clerk(task, fds, out)),
             Request::Exec { sandbox, step, last, wall_time_ms, cpu_time_ms, report_posture } => {
                 let (wall, cpu) = (wall_time_ms.saturating_mul(MILLISECOND), cpu_time_ms.saturating_mul(MILLISECOND));

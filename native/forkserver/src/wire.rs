@@ -9,8 +9,9 @@
 //!                                         <-   Ready{…}                       or Refused
 //!   Provision{sandbox, plan}              ->
 //!                                         <-   Provisioned{sandbox} + [box]   or PathRefused, or Failed
-//!   Claim{sandbox, limits}                ->
+//!   Claim{sandbox, limits, …}             ->
 //!                                         <-   Claimed{sandbox}               or Failed
+//!   Tenure{sandbox, until_ms}             ->                                  (any time after; no answer)
 //!   Clerk{sandbox, fill} + [stream]       ->   (files in: after `Claimed` and before the first `Exec`)
 //!                                         <-   ClerkEnded{sandbox, status}    or Failed
 //!   Exec{sandbox, step, …} + [spec, 0, 1, 2] ->
@@ -32,6 +33,11 @@
 //! `Deprovisioned` instead of `Provisioned`. Two live sandboxes never have the same slot. When the library's end of the socket is
 //! closed, everything is killed and removed.
 //!
+//! A tenure is until when a sandbox may go on without another word: its worker extends it for as long as it knows the job to be its own.
+//! When it is over, everything in the sandbox is killed, whether the worker lives, sleeps or is stopped. The step under way ends
+//! with the cause `tenure`; where there is none, whatever waits for an answer or is asked for afterwards is answered `Lapsed`, except
+//! `Deprovision`. No tenure is extended that is over, and none is shortened.
+//!
 //! A clerk is a process with the slot's ids and no capability that has nothing but the box and the stream; what is said on that is in
 //! [`files::frames`]. It is killed after [`CLERK_PATIENCE`], and with its sandbox. While there is one, no other is made, nothing is
 //! executed, and the sandbox is not removed.
@@ -47,7 +53,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Version of this protocol; a peer with another one is refused.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// The forkserver's end of the control socket.
 pub const CONTROL_FD: i32 = 3;
 /// The shim's end of its own socket, if the library gives it one ([`ShimOrder`], [`Notice`]). It stays when a forkserver ends.
@@ -96,7 +102,15 @@ pub enum Request {
     Provision { sandbox: u64, plan: SandboxPlan },
     /// Once per sandbox. Only from then on is there room in the box: fill it after `Claimed`.
     #[serde(rename_all = "camelCase")]
-    Claim { sandbox: u64, limits: ClaimLimits },
+    Claim {
+        sandbox: u64,
+        limits: ClaimLimits,
+        /// Milliseconds of `CLOCK_BOOTTIME`, the same in all processes of a machine; without it the sandbox needs nobody's word.
+        tenure_until_ms: Option<u64>,
+    },
+    /// Extends a tenure; nothing when the sandbox has none, or is no more.
+    #[serde(rename_all = "camelCase")]
+    Tenure { sandbox: u64, until_ms: u64 },
     /// Carries one descriptor: the clerk's end of a stream (a connected `AF_UNIX` `SOCK_STREAM` socket).
     #[serde(rename_all = "camelCase")]
     Clerk { sandbox: u64, task: Task },
@@ -331,6 +345,8 @@ pub enum Cause {
     Cancelled,
     /// The worker gives up its claim to the job: drain, lock lost, closing.
     Abandoned,
+    /// The worker did not say in time that the job is still its own.
+    Tenure,
     /// The sandbox's PID 1 died without our doing.
     InitDied,
 }
@@ -361,6 +377,9 @@ pub enum Event {
     ExecFailed { sandbox: u64, step: u32, errno: i32 },
     #[serde(rename_all = "camelCase")]
     Ended { sandbox: u64, step: u32, evidence: Evidence },
+    /// Instead of any other answer but `Ended` and `Deprovisioned`: the sandbox's tenure is over, and all in it dead or dying.
+    #[serde(rename_all = "camelCase")]
+    Lapsed { sandbox: u64 },
     #[serde(rename_all = "camelCase")]
     Deprovisioned { sandbox: u64, stages: Vec<Stage> },
     #[serde(rename_all = "camelCase")]

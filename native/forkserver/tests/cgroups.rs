@@ -174,7 +174,7 @@ fn without_a_controller_no_limit_can_be_set_and_no_job_starts() {
         });
         let sandbox = server.provision();
         assert!(!sandbox.layers.iter().any(|one| one.layer == layer), "{:?}", sandbox.layers);
-        let claim = forkserver::wire::Request::Claim { sandbox: sandbox.id, limits: limits() };
+        let claim = forkserver::wire::Request::Claim { sandbox: sandbox.id, limits: limits(), tenure_until_ms: None };
         sandbox.server.send(&claim, &[]);
         match sandbox.server.receive().0 {
             Event::Failed { error, .. } => assert_eq!((&*error.step, error.layer.as_deref()), (step, Some(layer))),

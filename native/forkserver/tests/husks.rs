@@ -70,7 +70,7 @@ fn run_together(server: &Forkserver, numbers: Range<u64>) {
         match event {
             Event::Provisioned { sandbox, .. } => {
                 boxes.insert(sandbox, fds.pop());
-                server.send(&Request::Claim { sandbox, limits: limits() }, &[]);
+                server.send(&Request::Claim { sandbox, limits: limits(), tenure_until_ms: None }, &[]);
             }
             Event::Claimed { sandbox, .. } => {
                 let request = Request::Exec {

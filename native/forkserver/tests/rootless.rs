@@ -133,7 +133,7 @@ fn without_a_delegated_part_no_limit_can_be_set_and_no_job_starts() {
     let mut server: Forkserver = start_as_user(None, |plan| plan.cgroups.clear());
     let sandbox = server.provision();
     assert!(!sandbox.layers.iter().any(|one| one.layer.starts_with("cgroup-") && one.layer != "cgroup-namespace"));
-    sandbox.server.send(&Request::Claim { sandbox: sandbox.id, limits: limits() }, &[]);
+    sandbox.server.send(&Request::Claim { sandbox: sandbox.id, limits: limits(), tenure_until_ms: None }, &[]);
     match sandbox.server.receive().0 {
         Event::Failed { error, .. } => assert_eq!(error.layer.as_deref(), Some("cgroup-memory")),
         other => panic!("{other:?}"),

@@ -120,6 +120,7 @@ parts! {
     OomEvidence = "oom-kill-in-evidence",
     WallDeadline = "wall-time-deadline",
     CpuDeadline = "cpu-time-deadline",
+    TenureDeadline = "tenure-deadline",
     KillNamespace = "kill-of-all-at-once",
     LeafEmpty = "leaf-empty-before-evidence",
     AloneBetweenSteps = "alone-between-steps",

@@ -49,6 +49,13 @@ pub fn drop_privileges(uid: u32, gid: u32) -> Result<(), Code> {
     Ok(())
 }
 
+/// Milliseconds of `CLOCK_BOOTTIME`, on which tenures are counted.
+#[napi(catch_unwind)]
+pub fn boottime() -> f64 {
+    // Exact for 285,000 years of uptime.
+    sandbox::boottime_ms() as f64
+}
+
 /// The door's verdict on a job document: `{"ok": true}` or `{"ok": false, "issues": [{path, rule, message}]}`.
 #[napi(catch_unwind)]
 pub fn parse_job(bytes: Buffer, max_bytes: u32) -> String {
@@ -79,7 +86,7 @@ impl Engine {
         promise(env, opening, |inner| Engine { inner: Arc::new(inner) })
     }
 
-    /// Begins a job: the document's bytes, and `{uid, epoch, tenant, id, queuedUs, worker}`.
+    /// Begins a job: the document's bytes, and `{uid, epoch, tenant, id, queuedUs, worker, tenureUntilMs}`.
     #[napi(catch_unwind)]
     pub fn run(&self, job: Buffer, context: String) -> Result<Execution, Code> {
         let execution =
@@ -151,6 +158,13 @@ impl Execution {
     pub fn kill(&self, reason: String) -> Result<(), Code> {
         within_runtime_if_available(|| self.inner.kill(&reason)).map_err(Failure::from)?;
         Ok(())
+    }
+
+    /// Lets a job that was given a tenure go on until this moment of `boottime`; what is no moment extends nothing.
+    #[napi(catch_unwind)]
+    pub fn extend(&self, until_ms: f64) {
+        // A number that is none, or negative, is 0.
+        self.inner.extend(until_ms as u64);
     }
 
     /// The next piece of live output (`{stream, step, offset, base64}`), or `null` when there is none now.

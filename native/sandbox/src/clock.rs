@@ -1,10 +1,19 @@
-//! Moments as results show them: UTC, RFC 3339, milliseconds.
+//! Moments as results show them (UTC, RFC 3339, milliseconds), and as tenures count them
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// Now, as `2026-01-31T12:00:00.000Z`.
 pub fn now() -> String {
     timestamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// Milliseconds of the clock that goes on while the machine sleeps and that nobody can set. The same in all processes of a machine.
+pub fn boottime_ms() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    // It can't be negative.
+    now.tv_sec as u64 * 1_000 + now.tv_nsec as u64 / 1_000_000
 }
 
 fn timestamp(since_epoch: Duration) -> String {

@@ -5,18 +5,48 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::backend::Stop;
 use crate::live::Ring;
 use crate::outcome::KillReason;
 
 /// One job's strings to the outside.
 pub struct Control {
     killed: watch::Sender<Option<KillReason>>,
+    /// Until when the job may go on for now: milliseconds of `CLOCK_BOOTTIME`, `None` without end.
+    tenure: watch::Sender<Option<u64>>,
     pub live: Arc<Ring>,
 }
 
 impl Control {
-    pub fn new() -> Control {
-        Control { killed: watch::channel(None).0, live: Arc::default() }
+    pub fn new(tenure_until_ms: Option<u64>) -> Control {
+        Control { killed: watch::Sender::new(None), tenure: watch::Sender::new(tenure_until_ms), live: Arc::default() }
+    }
+
+    /// Lets the job go on until then. Nothing for one that needs no word, and never less than before.
+    pub fn extend(&self, until_ms: u64) {
+        self.tenure.send_if_modified(|tenure| match tenure {
+            Some(known) if *known < until_ms => {
+                *known = until_ms;
+                true
+            }
+            _ => false,
+        });
+    }
+
+    /// Until when the job may go on for now.
+    pub fn tenure(&self) -> Option<u64> {
+        *self.tenure.borrow()
+    }
+
+    /// Tells a sandbox of every extension, as long as this is waited for; the first is what holds now.
+    pub async fn pass_on_tenure(self: Arc<Self>, to: Arc<dyn Stop>) {
+        let mut tenure = self.tenure.subscribe();
+        tenure.mark_changed();
+        while tenure.changed().await.is_ok() {
+            if let Some(until_ms) = *tenure.borrow_and_update() {
+                to.extend(until_ms);
+            }
+        }
     }
 
     /// Asks for the job's end. The first reason stays.
@@ -62,11 +92,21 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_reason_stays() {
-        let control = Control::new();
+        let control = Control::new(None);
         assert_eq!(control.unless_killed(async { 1 }).await, Ok(1));
         control.kill(KillReason::Cancelled);
         control.kill(KillReason::Drain);
         assert_eq!((control.reason(), control.killed().await), (Some(KillReason::Cancelled), KillReason::Cancelled));
         assert_eq!(control.unless_killed(async { 1 }).await, Err(KillReason::Cancelled));
+    }
+
+    #[tokio::test]
+    async fn a_tenure_grows_and_nobody_gets_one_later() {
+        let (control, free) = (Control::new(Some(10)), Control::new(None));
+        for until_ms in [12, 11] {
+            control.extend(until_ms);
+            free.extend(until_ms);
+        }
+        assert_eq!((control.tenure(), free.tenure()), (Some(12), None));
     }
 }

@@ -82,13 +82,13 @@ impl Engine {
     }
 
     /// Begins a job. `job` is the document's bytes, all of its content inline; `context_json` is
-    /// `{"uid","epoch","tenant","id","queuedUs","worker"}`. Whatever is wrong with the document is in the result.
+    /// `{"uid","epoch","tenant","id","queuedUs","worker","tenureUntilMs"}`, the last one where somebody else may come to run the job. Whatever is wrong with the document is in the result.
     ///
     /// # Errors
     /// `Closed` after `close`; `Context` for an invalid context.
     pub fn run(&self, job: Vec<u8>, context_json: &str) -> Result<Execution, EngineError> {
         let context = parse_context(context_json)?;
-        let control = Arc::new(Control::new());
+        let control = Arc::new(Control::new(context.tenure_until_ms));
         let entry = Jobs::enter(&self.jobs, control.clone()).ok_or(EngineError::Closed)?;
         let (publish, result) = watch::channel(None);
         let job = self.runtime.spawn(run::run(self.house.clone(), job, context.clone(), control.clone()));
@@ -199,6 +199,12 @@ impl Execution {
         let reason = KillReason::from_name(reason).ok_or_else(|| EngineError::KillReason(reason.to_owned()))?;
         self.control.kill(reason);
         Ok(())
+    }
+
+    /// Lets a job that was given a tenure go on until then: milliseconds of `CLOCK_BOOTTIME` ([`crate::boottime_ms`]). Never
+    /// shortens one; one that is over stays so.
+    pub fn extend(&self, until_ms: u64) {
+        self.control.extend(until_ms);
     }
 
     /// Next chunk of live output, `{"phase","stream","offset","base64"}`, or `None` when there is none now. Bounded: old

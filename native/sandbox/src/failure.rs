@@ -96,6 +96,7 @@ impl From<BackendError> for Failure {
                 );
                 Failure { refused: Some((path, rule)), ..failure }
             }
+            BackendError::Lapsed => Failure::new(Step::Forkserver, "lapsed", "the job's tenure was over"),
             BackendError::Died => {
                 Failure::new(Step::Forkserver, "died", "the forkserver died, and every sandbox with it")
             }

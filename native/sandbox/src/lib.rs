@@ -33,6 +33,7 @@ pub mod seccomp;
 mod slots;
 mod stop;
 
+pub use clock::boottime_ms;
 pub use engine::{Engine, EngineError, Execution};
 
 /// Parsers that are nobody else's business, for the fuzz targets.

@@ -128,6 +128,7 @@ pub fn of_step(end: &End<'_>) -> Outcome {
     let phase = end.phase;
     match end.evidence.cause {
         Cause::Cancelled | Cause::Abandoned => end.kill.map_or_else(|| lost(end.evidence.cause), KillReason::outcome),
+        Cause::Tenure => KillReason::LockLost.outcome(),
         Cause::WallTime => Outcome::WallTimeExceeded { phase },
         Cause::CpuTime => Outcome::CpuTimeExceeded { phase },
         Cause::Output => Outcome::OutputExceeded { phase },

@@ -206,6 +206,10 @@ mod tests {
             assert_eq!(cause, Cause::Output);
             self.0.fetch_add(1, Ordering::Relaxed);
         }
+
+        fn extend(&self, _until_ms: u64) {
+            unreachable!("output extends nothing");
+        }
     }
 
     /// Writes to stdout what a program would; returns what was kept, and how often it was stopped.

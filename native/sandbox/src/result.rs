@@ -36,6 +36,9 @@ pub struct Context {
     pub queued_us: u64,
     /// The worker instance's name.
     pub worker: String,
+    /// Until when it may go on without another word, in milliseconds of `CLOCK_BOOTTIME`; without it, for as long as its limits allow.
+    #[serde(default)]
+    pub tenure_until_ms: Option<u64>,
 }
 
 /// A result that is being put together while its job runs.
@@ -266,7 +269,15 @@ mod tests {
     use crate::plan::Phase;
 
     fn context() -> Context {
-        Context { uid: None, epoch: 1, tenant: None, id: None, queued_us: 0, worker: "w".to_owned() }
+        Context {
+            uid: None,
+            epoch: 1,
+            tenant: None,
+            id: None,
+            queued_us: 0,
+            worker: "w".to_owned(),
+            tenure_until_ms: None,
+        }
     }
 
     fn finished(bytes: usize, most: usize) -> Value {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use files::{Full, Limits};
 use forkserver::wire::PathPlan;
 use leave_out::Part;
+use tokio::task::JoinSet;
 
 use crate::backend::{self, BackendError, Launch, Program};
 use crate::control::Control;
@@ -49,7 +50,7 @@ async fn attempt(
     report.readable(&job);
     let mut order = decide(house, &mut job).await?;
     let mut place = acquire(house, &order, control, report).await?;
-    prepare(&mut place, &order, control, report).await?;
+    let _word = prepare(&mut place, &order, control, report).await?;
     let outcome = execute(&mut place, &mut order, control, report).await?;
     if outcome.attribution() == Attribution::Guest {
         collect(&mut place, &job.artifacts, &order.policy.limits, report).await?;
@@ -90,13 +91,18 @@ async fn acquire(house: &Arc<House>, order: &Order, control: &Control, report: &
     })
 }
 
+/// Tells the sandbox of every extension of its tenure until it is dropped.
+type Word = JoinSet<()>;
+
 /// The job's limits, then its files.
-async fn prepare(place: &mut Lease, order: &Order, control: &Control, report: &mut Report) -> Result<(), Stop> {
+async fn prepare(place: &mut Lease, order: &Order, control: &Arc<Control>, report: &mut Report) -> Result<Word, Stop> {
     let begun = Instant::now();
-    place.start(&order.plan.limits).await?;
+    place.start(&order.plan.limits, control.tenure()).await?;
+    let mut word = Word::new();
+    word.spawn(control.clone().pass_on_tenure(place.stopper()));
     fill(place, &order.inputs).await?;
     report.timing().setup_us = micros(begun);
-    control.reason().map_or(Ok(()), |reason| Err(Stop::Killed(reason)))
+    control.reason().map_or(Ok(word), |reason| Err(Stop::Killed(reason)))
 }
 
 async fn fill(place: &mut Lease, inputs: &Inputs) -> Result<(), Stop> {
@@ -119,7 +125,7 @@ fn clerk_failed(error: BackendError, step: FailedStep) -> Stop {
     };
     match error {
         BackendError::Clerk { code, .. } => Stop::Failed(Failure::new(step, &code, what)),
-        other => Stop::Failed(other.into()),
+        other => other.into(),
     }
 }
 

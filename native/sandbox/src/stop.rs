@@ -46,6 +46,9 @@ impl From<Failure> for Stop {
 
 impl From<BackendError> for Stop {
     fn from(error: BackendError) -> Stop {
-        Stop::Failed(error.into())
+        match error {
+            BackendError::Lapsed => Stop::Killed(KillReason::LockLost),
+            other => Stop::Failed(other.into()),
+        }
     }
 }

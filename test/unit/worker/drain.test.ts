@@ -26,6 +26,7 @@ function begin(name: string, epoch: number, attempts: number, mortal = true): Ru
   running.began(epoch, attempts);
   running.attach({
     wait: () => ended,
+    extend: () => undefined,
     kill: (reason) => {
       kills.push(`${name} ${reason}`);
       if (mortal) end(resultWithoutRun(subject, { kind: 'worker-lost', reason: 'drain' }));
@@ -78,7 +79,11 @@ describe('a drain', () => {
     const running = executions.open('early');
     executions.kill('early', 'cancelled');
     executions.killAll('drain');
-    running.attach({ wait: () => Promise.reject(new Error('never waited for')), kill: (reason) => kills.push(reason) });
+    running.attach({
+      wait: () => Promise.reject(new Error('never waited for')),
+      kill: (reason) => kills.push(reason),
+      extend: () => undefined,
+    });
     expect(kills).toEqual(['cancelled']);
   });
 

@@ -1,16 +1,23 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { fenceMarginMs, SelfFence } from '../../../worker/self-fence.ts';
+import { fenceMarginMs, SelfFence, tenureMs } from '../../../worker/self-fence.ts';
 
 const LOCK_MS = 30_000;
 const LIMIT_MS = LOCK_MS - fenceMarginMs(LOCK_MS);
 
 let now: number;
 let fenced: string[];
+let extended: [uid: string, untilMs: number][];
 let fence: SelfFence;
 beforeEach(() => {
   now = 1_000;
   fenced = [];
-  fence = new SelfFence({ lockMs: LOCK_MS, now: () => now, fence: (uid) => fenced.push(uid) });
+  extended = [];
+  fence = new SelfFence({
+    lockMs: LOCK_MS,
+    now: () => now,
+    fence: (uid) => fenced.push(uid),
+    extend: (uid, untilMs) => extended.push([uid, untilMs]),
+  });
 });
 
 /** Lets time pass with heartbeats, so that only locks grow old. */
@@ -100,5 +107,39 @@ describe('the self-fence', () => {
 
   it('keeps a margin that is a fifth of the lock, 0.2 to 5 seconds', () => {
     expect([500, 2_000, 10_000, 30_000, 600_000].map(fenceMarginMs)).toEqual([200, 400, 2_000, 5_000, 5_000]);
+  });
+});
+
+describe('tenures', () => {
+  const TENURE_MS = tenureMs(LOCK_MS);
+
+  it('end after the fence would have acted, and before the lock does', () => {
+    for (const lockMs of [1_000, 2_000, 30_000, 600_000]) {
+      const fencedAt = lockMs - fenceMarginMs(lockMs) + fenceMarginMs(lockMs) / 4;
+      expect(tenureMs(lockMs)).toBeGreaterThan(fencedAt);
+      expect(tenureMs(lockMs)).toBeLessThan(lockMs);
+    }
+  });
+
+  it('last as long as the older of lock and heartbeat says', () => {
+    const begun = now;
+    fence.watch('a', begun);
+    now += 3_000;
+    fence.renewed(['a'], now);
+    expect(extended).toEqual([['a', begun + TENURE_MS]]);
+    fence.beat(now);
+    expect(extended.at(-1)).toEqual(['a', begun + 3_000 + TENURE_MS]);
+    expect(fence.tenureOf('a')).toBe(begun + 3_000 + TENURE_MS);
+  });
+
+  it('are not extended by a renewal that failed, nor without a lock', () => {
+    fence.watch('a', now);
+    fence.watch('b', now);
+    fence.renewed(['b', 'c'], now);
+    fence.lose('b');
+    fence.renewed(['b'], now);
+    expect(extended.map(([uid]) => uid)).toEqual(['b']);
+    expect([fence.tenureOf('b'), fence.tenureOf('c')]).toEqual([0, 0]);
+    expect(fence.tenureOf('a')).toBe(now + TENURE_MS);
   });
 });

@@ -68,6 +68,7 @@ const TERMS: Terms = {
 /** Runs `sleep MS`, `fail` or `rest N`, which is refused N times before, and nothing else. */
 function standIn(instance: string): SandboxEngine {
   return {
+    now: () => performance.now(),
     probe: async () => ({ layers: [], runtimes: [{ name: 'python', ok: true, message: null }] }),
     terms: () => TERMS,
     stats: () => ({ slots: { free: 1, inUse: 0, quarantined: 0 }, busy: 0, pools: [], running: 0, started: 0 }),
@@ -78,7 +79,7 @@ function standIn(instance: string): SandboxEngine {
       const { source = '' } = JSON.parse(Buffer.from(document).toString()) as Job;
       const kill = new AbortController();
       const ended = end(source, kill.signal).then((outcome) => resultOf(context, outcome, source));
-      return { wait: () => ended, kill: (reason) => kill.abort(reason) };
+      return { wait: () => ended, kill: (reason) => kill.abort(reason), extend: () => undefined };
     },
   };
 }

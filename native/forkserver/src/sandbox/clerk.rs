@@ -11,6 +11,9 @@ use std::os::fd::OwnedFd;
 impl Sandbox {
     /// Sends a clerk; `fds` is its stream.
     pub fn send_clerk(&mut self, task: Task, fds: Vec<OwnedFd>, out: &mut Outgoing) {
+        if self.refuses_as_lapsed(out) {
+            return;
+        }
         let sent = self.try_send_clerk(task, fds);
         self.settle(sent, out);
     }
@@ -54,6 +57,7 @@ impl Sandbox {
     pub fn on_clerk_death(&mut self, host: &Host, out: &mut Outgoing) {
         let Some(clerk) = self.clerk.take() else { return };
         match clerk.reap() {
+            Ok(_) if self.is_lapsed() => out.push(self.lapsed()),
             Ok(status) => out.push((Event::ClerkEnded { sandbox: self.id, status }, Vec::new())),
             Err(failure) => self.settle(Err(failure), out),
         }

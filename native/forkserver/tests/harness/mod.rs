@@ -206,7 +206,12 @@ pub struct Sandbox<'a> {
 impl Sandbox<'_> {
     /// Answers the layers that its limits are.
     pub fn claim(&self, limits: ClaimLimits) -> Vec<Layer> {
-        self.server.send(&Request::Claim { sandbox: self.id, limits }, &[]);
+        self.claim_until(limits, None)
+    }
+
+    /// The same with a tenure, in milliseconds of [`boottime_ms`].
+    pub fn claim_until(&self, limits: ClaimLimits, tenure_until_ms: Option<u64>) -> Vec<Layer> {
+        self.server.send(&Request::Claim { sandbox: self.id, limits, tenure_until_ms }, &[]);
         match self.server.receive() {
             (Event::Claimed { sandbox, layers }, _) => {
                 assert_eq!(sandbox, self.id);
@@ -281,6 +286,10 @@ impl Sandbox<'_> {
         ran
     }
 
+    pub fn extend(&self, until_ms: u64) {
+        self.server.send(&Request::Tenure { sandbox: self.id, until_ms }, &[]);
+    }
+
     pub fn kill(&self, cause: Cause) {
         self.server.send(&Request::Kill { sandbox: self.id, cause }, &[]);
     }
@@ -297,6 +306,12 @@ impl Sandbox<'_> {
             (other, _) => panic!("not deprovisioned: {other:?}"),
         }
     }
+}
+
+/// Milliseconds of the clock that tenures are told on.
+pub fn boottime_ms() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
 }
 
 /// Waits until `fact` holds.

@@ -77,8 +77,8 @@ pub trait Sandbox: Send + Sync {
     fn layers(&self) -> &[Layer];
     /// Whether it can still be used.
     fn is_alive(&self) -> bool;
-    /// Gives it a job's limits.
-    fn start<'a>(&'a mut self, limits: &'a ClaimLimits) -> Answer<'a, ()>;
+    /// Gives it a job's limits, and until when it may go on for now: milliseconds of `CLOCK_BOOTTIME`, `None` without end.
+    fn start<'a>(&'a mut self, limits: &'a ClaimLimits, tenure_until_ms: Option<u64>) -> Answer<'a, ()>;
     /// Writes files below its `/work`, before anything is executed; which limit they don't fit into, if they don't.
     fn fill<'a>(&'a mut self, files: &'a [NewFile<'a>]) -> Answer<'a, Option<Full>>;
     /// Takes what matches the patterns out of its `/work`, as the last thing: whatever still lives in it is killed before.
@@ -87,15 +87,18 @@ pub trait Sandbox: Send + Sync {
     fn exec(&mut self, program: Program) -> Answer<'_, Launch>;
     /// Waits until everything of the running program is dead.
     fn wait(&mut self) -> Answer<'_, Evidence>;
-    /// Something that stops the running program, from anywhere.
+    /// Something that stops the running program, or lets it go on for longer, from anywhere.
     fn stopper(&self) -> Arc<dyn Stop>;
     /// Kills what is left and removes it. After an error its slot must not be used again.
     fn deprovision(self: Box<Self>) -> Answer<'static, ()>;
 }
 
-/// Stops what runs in one sandbox. The first cause that is acted on wins; none after the end.
+/// Reaches one sandbox from anywhere.
 pub trait Stop: Send + Sync {
+    /// Stops what runs in it. The first cause that is acted on wins; none after the end.
     fn stop(&self, cause: Cause);
+    /// Lets it go on until then, if it was given a tenure that isn't over.
+    fn extend(&self, until_ms: u64);
 }
 
 /// One file to be made below `/work`.
@@ -145,6 +148,9 @@ pub enum BackendError {
     /// A host path can't be what the policy says: the caller's affair. `path` is its index among the paths that were asked for.
     #[error("host path {path}: {rule:?}")]
     PathRefused { path: u32, rule: PathRule },
+    /// The sandbox's tenure is over: the job may be another worker's by now.
+    #[error("the tenure is over")]
+    Lapsed,
     /// The program that makes sandboxes died, and all sandboxes with it.
     #[error("the forkserver died")]
     Died,

@@ -128,6 +128,10 @@ fn an_end_from_outside_is_called_by_its_reason() {
     assert_eq!(verdict(&cancelled, false, true, Some(KillReason::Cancelled)), is("cancelled", &[], false));
     assert_eq!(verdict(&abandoned, false, true, Some(KillReason::Drain)), is("worker-lost", &[], false));
     assert_eq!(verdict(&abandoned, false, true, Some(KillReason::LockLost)), is("worker-lost", &[], false));
+    let lapsed = ended(|e| (e.cause, e.status) = (Cause::Tenure, None));
+    for kill in [None, Some(KillReason::LockLost), Some(KillReason::Cancelled)] {
+        assert_eq!(verdict(&lapsed, false, true, kill), is("worker-lost", &[], false));
+    }
     assert_eq!(
         verdict(&evidence(), false, true, Some(KillReason::Cancelled)),
         is("exited", &[], true),

@@ -62,7 +62,7 @@ impl Sandbox for Empty {
         true
     }
 
-    fn start<'a>(&'a mut self, _limits: &'a ClaimLimits) -> Answer<'a, ()> {
+    fn start<'a>(&'a mut self, _limits: &'a ClaimLimits, _tenure_until_ms: Option<u64>) -> Answer<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 

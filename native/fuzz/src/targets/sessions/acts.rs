@@ -7,6 +7,7 @@ use std::time::Duration;
 use forkserver::wire::{Cause, ClaimLimits, HostPlan, PathAccess, PathPlan, Request, SandboxPlan, VERSION};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::ask::{exec, perl, shell};
 use super::server::Server;
@@ -27,7 +28,7 @@ pub fn perform([what, whom, a, b]: [u8; 4], first: u64, server: &Server) -> Afte
     let sandbox = first + u64::from(whom % SANDBOXES);
     match what % 16 {
         0..=2 => server.ask(&Request::Provision { sandbox, plan: plan(whom, a, b) }, &[]),
-        3..=4 => server.ask(&Request::Claim { sandbox, limits: limits(a, b) }, &[]),
+        3..=4 => server.ask(&Request::Claim { sandbox, limits: limits(a, b), tenure_until_ms: tenure(b) }, &[]),
         5..=8 => return run(sandbox, a, b, server),
         9 => server.ask(&Request::Kill { sandbox, cause: cause(a) }, &[]),
         10 => server.ask(&Request::Deprovision { sandbox }, &[]),
@@ -35,6 +36,7 @@ pub fn perform([what, whom, a, b]: [u8; 4], first: u64, server: &Server) -> Afte
         12..=13 => server.say_as_init(sandbox, &report(a, b), b),
         // Rarely: a session ends with it.
         14 if a >= 0xf0 => return junk(a, b, server),
+        15 => server.ask(&Request::Tenure { sandbox, until_ms: tenure(b).unwrap_or_default() }, &[]),
         _ => {}
     }
     After::Going
@@ -61,6 +63,13 @@ fn limits(a: u8, b: u8) -> ClaimLimits {
         disk_bytes: amount(b >> 3, 1 << 20),
         inodes: amount(b >> 5, 100),
     }
+}
+
+/// Mostly none, else one that is over, one that ends while the session goes on, or one that never ends.
+fn tenure(b: u8) -> Option<u64> {
+    let now = clock_gettime(ClockId::Boottime);
+    let now = now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000;
+    (b & 0x0c == 0x0c).then(|| [0, now, now + u64::from(b >> 4), u64::MAX][usize::from(b & 3)])
 }
 
 fn run(sandbox: u64, a: u8, b: u8, server: &Server) -> After {
@@ -108,8 +117,8 @@ fn run(sandbox: u64, a: u8, b: u8, server: &Server) -> After {
 }
 
 fn cause(a: u8) -> Cause {
-    [Cause::Exit, Cause::Output, Cause::Cancelled, Cause::Abandoned, Cause::WallTime, Cause::InitDied]
-        [usize::from(a) % 6]
+    [Cause::Exit, Cause::Output, Cause::Cancelled, Cause::Abandoned, Cause::WallTime, Cause::Tenure, Cause::InitDied]
+        [usize::from(a) % 7]
 }
 
 /// What an init that a guest has taken over could say.

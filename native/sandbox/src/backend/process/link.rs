@@ -143,6 +143,7 @@ fn sandbox_of(event: &Event) -> Option<u64> {
         | Event::Started { sandbox, .. }
         | Event::ExecFailed { sandbox, .. }
         | Event::Ended { sandbox, .. }
+        | Event::Lapsed { sandbox }
         | Event::Deprovisioned { sandbox, .. }
         | Event::Failed { sandbox, .. } => Some(*sandbox),
     }

@@ -91,7 +91,7 @@ impl Process {
 /// Runs `cat`, which stays until its stdin ends.
 async fn look_at_a_program(place: &mut Place) -> Result<Seen, BackendError> {
     let policy = crate::policy::defaults::policy();
-    place.start(&plan::claim(&policy.limits)).await?;
+    place.start(&plan::claim(&policy.limits), None).await?;
     let (stdin, hold_open) = pipe()?;
     let (_stdout, guest_stdout) = pipe()?;
     let (_stderr, guest_stderr) = pipe()?;

@@ -91,6 +91,7 @@ impl Place {
                 Ok(Launch::Running { posture })
             }
             Event::ExecFailed { errno, .. } => Ok(Launch::NotExecutable { errno }),
+            Event::Ended { evidence: Evidence { cause: Cause::Tenure, .. }, .. } => Err(BackendError::Lapsed),
             other => Err(unexpected("Exec", other)),
         }
     }
@@ -120,8 +121,8 @@ impl Sandbox for Place {
         self.link.is_alive() && self.events.is_empty()
     }
 
-    fn start<'a>(&'a mut self, limits: &'a ClaimLimits) -> Answer<'a, ()> {
-        let request = Request::Claim { sandbox: self.id, limits: limits.clone() };
+    fn start<'a>(&'a mut self, limits: &'a ClaimLimits, tenure_until_ms: Option<u64>) -> Answer<'a, ()> {
+        let request = Request::Claim { sandbox: self.id, limits: limits.clone(), tenure_until_ms };
         Box::pin(async move {
             match self.ask(request, Vec::new(), "Claim").await? {
                 Event::Claimed { layers, .. } => {
@@ -175,6 +176,10 @@ impl Stop for Stopper {
     fn stop(&self, cause: Cause) {
         self.link.send(&Request::Kill { sandbox: self.id, cause }, Vec::new());
     }
+
+    fn extend(&self, until_ms: u64) {
+        self.link.send(&Request::Tenure { sandbox: self.id, until_ms }, Vec::new());
+    }
 }
 
 /// Has a sandbox removed. When the forkserver is gone, the sandbox is too.
@@ -192,6 +197,7 @@ async fn finish(link: Arc<Link>, mut events: UnboundedReceiver<Arrival>, id: u64
                     | Event::ClerkEnded { .. }
                     | Event::Started { .. }
                     | Event::Claimed { .. }
+                    | Event::Lapsed { .. }
                     | Event::ExecFailed { .. },
                 ..
             }) => {}
@@ -220,6 +226,7 @@ fn patience(request: &str) -> Duration {
 fn unexpected(request: &'static str, event: Event) -> BackendError {
     match event {
         Event::Failed { error, .. } => error.into(),
+        Event::Lapsed { .. } => BackendError::Lapsed,
         Event::PathRefused { path, rule, .. } => BackendError::PathRefused { path, rule },
         other => BackendError::Confused { request, answer: format!("{other:?}") },
     }

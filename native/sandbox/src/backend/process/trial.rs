@@ -95,7 +95,7 @@ impl Process {
 
     async fn confine(&self, template: &Template, slot: u32, policy: &Policy) -> Result<Place, BackendError> {
         let mut place = self.make(template, &[], slot).await?;
-        match place.start(&plan::claim(&policy.limits)).await {
+        match place.start(&plan::claim(&policy.limits), None).await {
             Ok(()) => Ok(place),
             Err(error) => {
                 Box::new(place).deprovision().await?;
