@@ -83,6 +83,17 @@ export default defineConfig({
       },
       {
         test: {
+          // Waiting for a Redis that is away: side by side, since none does anything meanwhile.
+          name: 'outage',
+          include: ['test/outage/**/*.test.ts'],
+          pool: 'forks',
+          maxWorkers: 2,
+          testTimeout: 3 * MINUTE_MS,
+          hookTimeout: MINUTE_MS,
+        },
+      },
+      {
+        test: {
           // Minutes of faults by chance, then a look at the history.
           name: 'chaos',
           include: ['test/chaos/**/*.test.ts'],

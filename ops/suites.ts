@@ -20,6 +20,7 @@ export type SuiteName =
   | 'unit'
   | 'contract'
   | 'e2e'
+  | 'outage'
   | 'hostile'
   | 'runtimes'
   | 'mutants'
@@ -36,6 +37,7 @@ export const SUITES: Record<SuiteName, () => Promise<Tally>> = {
   unit: () => runVitest('unit'),
   contract: () => runVitest('contract'),
   e2e: () => runVitest('e2e'),
+  outage: () => runVitest('outage'),
   hostile: attack,
   runtimes: () => runVitest('runtimes'),
   mutants: () => runVitest('mutants'),

@@ -114,9 +114,11 @@ export class Consumer {
       log.error('BullMQ holds a job that no script of ours released: forgotten');
       return 'settled';
     }
+    // In this order: whatever comes between the two clocks makes the lock look older, never younger.
+    const handedAt = now();
     const age = Math.max(0, Date.now() - (job.processedOn ?? Date.now()));
     const named = `${token}/${job.attemptsStarted}`;
-    const delivery = handle({ uid, token: named, lockedAt: now() - age }).catch((error: unknown): Handled => {
+    const delivery = handle({ uid, token: named, lockedAt: handedAt - age }).catch((error: unknown): Handled => {
       log.error({ uid, err: error }, 'a job could not be handled: back to the queue');
       return 'hand-back';
     });

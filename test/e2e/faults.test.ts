@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { JobInput } from '../../producer/index.ts';
 import { newUid, Protocol } from '../../protocol/index.ts';
@@ -156,21 +155,3 @@ it('a job accepted by a producer that died before the BullMQ add still runs', as
   await redis.quit();
   expect(await pen.producer.job('orphan').result({ timeoutMs: 15_000 })).toMatchObject({ stdout: { text: 'alive\n' } });
 }, 60_000);
-
-it('a worker that was idle through a Redis outage of 12 s consumes again', async () => {
-  await pen.startWorker({ lockMs: 30_000 });
-  await pen.producer.run(python('print(1)'));
-  await pen.redis.kill('SIGKILL');
-  await sleep(12_000);
-  await pen.redis.restart();
-  await until(
-    'Redis answers the producer',
-    () =>
-      pen.producer.stats().then(
-        () => true,
-        () => false,
-      ),
-    20_000,
-  );
-  expect(await pen.producer.run(python('print(2)'), { timeoutMs: 30_000 })).toMatchObject({ stdout: { text: '2\n' } });
-}, 90_000);

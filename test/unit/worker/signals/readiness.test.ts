@@ -30,6 +30,7 @@ beforeEach(async () => {
     lose = resolve;
   });
   const engine: SandboxEngine = {
+    now: () => performance.now(),
     probe: async () => ({ layers: [], runtimes: [] }),
     terms: () => {
       throw new Error('not asked here');
