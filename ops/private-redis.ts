@@ -24,6 +24,10 @@ export interface PrivateRedisOptions {
   port?: number;
   /** When its log is on the disk: before each answer (`always`), or once a second (`everysec`, the default). */
   fsync?: 'always' | 'everysec';
+  /** More of Redis' own settings, over those that it has here. */
+  settings?: Record<string, string>;
+  /** Whom to ask as whether it is ready, where not everybody may. */
+  login?: { user: string; password: string };
 }
 
 export interface PrivateRedis {
@@ -49,7 +53,7 @@ export async function startPrivateRedis(options: PrivateRedisOptions = {}): Prom
     throw new Error(`${REDIS_SERVER} is missing. Remedy: apt-get install redis-server`);
   }
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'bullpen-redis-')));
-  const server = new RedisServer(directory, options.directory === undefined, options.fsync ?? 'everysec');
+  const server = new RedisServer(directory, options);
   try {
     await server.startSomewhere(options.port);
   } catch (error) {
@@ -62,15 +66,13 @@ export async function startPrivateRedis(options: PrivateRedisOptions = {}): Prom
 class RedisServer implements PrivateRedis {
   readonly directory: string;
   port = 0;
-  readonly #ownsDirectory: boolean;
-  readonly #fsync: 'always' | 'everysec';
+  readonly #options: PrivateRedisOptions;
   #child: ChildProcess | null = null;
   readonly #endWithUs = () => void this.#child?.kill('SIGKILL');
 
-  constructor(directory: string, ownsDirectory: boolean, fsync: 'always' | 'everysec') {
+  constructor(directory: string, options: PrivateRedisOptions) {
     this.directory = directory;
-    this.#ownsDirectory = ownsDirectory;
-    this.#fsync = fsync;
+    this.#options = options;
     process.on('exit', this.#endWithUs);
   }
 
@@ -113,18 +115,20 @@ class RedisServer implements PrivateRedis {
   async stop(): Promise<void> {
     await this.#end();
     process.off('exit', this.#endWithUs);
-    if (this.#ownsDirectory) await rm(this.directory, { recursive: true, force: true });
+    if (this.#options.directory === undefined) await rm(this.directory, { recursive: true, force: true });
   }
 
   async #start(): Promise<void> {
-    const child = spawn(REDIS_SERVER, serverArguments(this.directory, this.port, this.#fsync), { stdio: 'ignore' });
+    const { settings, fsync, login } = this.#options;
+    const more = { ...(fsync !== undefined && { appendfsync: fsync }), ...settings };
+    const child = spawn(REDIS_SERVER, serverArguments(this.directory, this.port, more), { stdio: 'ignore' });
     child.once('exit', () => {
       if (this.#child === child) this.#child = null;
     });
     await once(child, 'spawn');
     this.#child = child;
     const deadline = Date.now() + READY_TIMEOUT_MS;
-    while (!(await answers(this.port, child.pid))) {
+    while (!(await answers(this.port, child.pid, login))) {
       if (this.#child === null) throw new Error(`redis-server ended while starting: ${await this.#logTail()}`);
       if (Date.now() > deadline) throw new Error(`redis-server is not ready after a minute: ${await this.#logTail()}`);
       await sleep(10);
@@ -146,7 +150,7 @@ class RedisServer implements PrivateRedis {
   }
 }
 
-function serverArguments(directory: string, port: number, fsync: string): string[] {
+function serverArguments(directory: string, port: number, more: Record<string, string> = {}): string[] {
   const settings: Record<string, string> = {
     bind: '127.0.0.1',
     port: String(port),
@@ -154,14 +158,16 @@ function serverArguments(directory: string, port: number, fsync: string): string
     logfile: join(directory, 'redis.log'),
     daemonize: 'no',
     appendonly: 'yes',
-    appendfsync: fsync,
+    appendfsync: 'everysec',
     save: '',
     'maxmemory-policy': 'noeviction',
+    ...more,
   };
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-async function findFreePort(): Promise<number> {
+/** A port on 127.0.0.1 that nobody listens on, below those of outgoing connections. */
+export async function findFreePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
     if (await canBind(port)) return port;
@@ -183,17 +189,18 @@ async function canBind(port: number): Promise<boolean> {
 }
 
 /** True when the server on this port answers PING and is the process we started, not another one on the same port. */
-async function answers(port: number, pid: number | undefined): Promise<boolean> {
+async function answers(port: number, pid: number | undefined, login?: PrivateRedisOptions['login']): Promise<boolean> {
   const socket = connect({ host: '127.0.0.1', port });
   socket.setTimeout(500, () => socket.destroy());
   try {
-    socket.write('PING\r\nINFO server\r\n');
+    const auth = login === undefined ? '' : `AUTH ${login.user} ${login.password}\r\n`;
+    socket.write(`${auth}PING\r\nINFO server\r\n`);
     let reply = '';
     for await (const chunk of socket.setEncoding('utf8')) {
       reply += chunk;
       if (reply.startsWith('-')) return false;
       const process = /process_id:(\d+)/.exec(reply);
-      if (process) return reply.startsWith('+PONG') && Number(process[1]) === pid;
+      if (process) return /^(\+OK\r\n)?\+PONG/.test(reply) && Number(process[1]) === pid;
     }
     return false;
   } catch {

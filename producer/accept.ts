@@ -89,12 +89,11 @@ class Acceptance {
   }
 
   async #ask(protocol: Protocol): Promise<AcceptAnswer> {
-    const { uid, tenant, id, document, sha256, attempts, priority, expiresInMs, contentBytes, trace } = this.#job;
+    const { blobs: _stored, ...acceptance } = this.#job;
     const earlier = this.#unanswered;
     this.#unanswered = true;
     try {
-      const rest = { attempts, priority, expiresInMs, contentBytes, trace };
-      return await protocol.accept({ uid, tenant, id, document, sha256, ...rest });
+      return await protocol.accept(acceptance);
     } catch (error) {
       if (isReply(error) && NOT_RUN.test(error.message)) this.#unanswered = earlier;
       throw error;

@@ -1,6 +1,6 @@
 // Dead letters for their operator: looked at, tried again, purged
 
-import { BlobCorruptError, newUid } from '../protocol/index.ts';
+import { BlobCorruptError, isSignedBy, newUid } from '../protocol/index.ts';
 import { parseJob } from '../schemas/parse.ts';
 import type { Job } from '../schemas/types.ts';
 import { accept } from './accept.ts';
@@ -8,6 +8,7 @@ import type { DeadFilter, DeadJobs, DeadLetter, DeadLetters, JobHandle, OpenedLe
 import { type PreparedJob, prepareJob } from './document.ts';
 import { DeadLetterGoneError, JobNotFoundError } from './errors.ts';
 import { QueuedJob } from './handle.ts';
+import type { ProducerSettings } from './options.ts';
 import type { QueueAccess } from './queue-access.ts';
 
 /** Documents and content of a dead letter: 2 MiB and 16 MiB at most. */
@@ -16,11 +17,15 @@ const TRANSFER_MS = 30_000;
 /** The dead letters that one producer may see. */
 export class DeadLetterBox implements DeadJobs {
   readonly #access: QueueAccess;
-  readonly #tenant: string | null;
+  readonly #settings: ProducerSettings;
 
-  constructor(access: QueueAccess, tenant: string | null) {
+  constructor(access: QueueAccess, settings: ProducerSettings) {
     this.#access = access;
-    this.#tenant = tenant;
+    this.#settings = settings;
+  }
+
+  get #tenant(): string | null {
+    return this.#settings.tenant;
   }
 
   async list({ tenant, reason, endedBeforeMs = Infinity }: DeadFilter = {}): Promise<DeadLetters> {
@@ -44,7 +49,10 @@ export class DeadLetterBox implements DeadJobs {
     const named = await this.#access.ask(id, (protocol) => protocol.nameRetry({ letter, newUid: newUid() }));
     if (named.answer === 'gone') throw new DeadLetterGoneError(id, named.why, named.retryId);
     if (named.answer === 'taken') throw new DeadLetterGoneError(id, 'ids-taken');
-    const prepared: PreparedJob = prepareJob({ ...document, id: named.id }, { tenant: letter.tenant, uid: named.uid });
+    const prepared: PreparedJob = prepareJob(
+      { ...document, id: named.id },
+      { ...this.#settings, tenant: letter.tenant, uid: named.uid },
+    );
     const { status, uid } = await accept(this.#access, { ...prepared, blobs: content, trace: null }, undefined);
     await this.#access.ask(id, (protocol) => protocol.bury(letter.uid, 'retried'));
     return new QueuedJob(this.#access, { id: named.id, tenant: letter.tenant, status, uid });
@@ -72,9 +80,14 @@ export class DeadLetterBox implements DeadJobs {
     throw new DeadLetterGoneError(id, gone.why, gone.retryId);
   }
 
-  async #documentOf({ uid, id }: DeadLetter): Promise<Job> {
-    const bytes = await this.#access.ask(id, (protocol) => protocol.readDocument(uid), { transferMs: TRANSFER_MS });
-    const parsed = bytes === null ? null : parseJob(bytes);
+  /** With a key, only what such a key has signed: the retry will be signed too. */
+  async #documentOf({ uid, id, tenant }: DeadLetter): Promise<Job> {
+    const { queue, signingKeys } = this.#settings;
+    const document = await this.#access.ask(id, (protocol) => protocol.readDocument(uid), { transferMs: TRANSFER_MS });
+    const signature = await this.#access.ask(id, (protocol) => protocol.readSignature(uid));
+    const isGenuine = (bytes: Uint8Array): boolean =>
+      signingKeys === null || isSignedBy(signingKeys, { queue, tenant, uid, document: bytes }, signature);
+    const parsed = document !== null && isGenuine(document) ? parseJob(document) : null;
     if (!parsed?.ok) throw new DeadLetterGoneError(id, 'document-gone');
     return parsed.value;
   }

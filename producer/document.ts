@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type SigningKeys, signJob } from '../protocol/index.ts';
 import { type Issue, JOB_MAX_BYTES, parseJob, RUN_MAX_BYTES } from '../schemas/parse.ts';
 import type { Job } from '../schemas/types.ts';
 import { InvalidJobError } from './errors.ts';
@@ -20,6 +21,8 @@ export interface PreparedJob {
   readonly sha256: string;
   /** All content that the document refers to, whether in `blobs` or stored before. */
   readonly contentBytes: number;
+  /** Of document, tenant, queue and uid; empty without a key. */
+  readonly signature: string;
   /** What has to be stored before the document is. */
   readonly blobs: readonly Uint8Array[];
   readonly attempts: number;
@@ -33,21 +36,26 @@ export interface Submitter {
   tenant: string | null;
   /** The new job's uid; also its id when the document has none. */
   uid: string;
+  /** The queue that it is submitted to. */
+  queue: string;
+  /** The first signs; `null`: nothing is signed. */
+  signingKeys: SigningKeys | null;
 }
 
 /** Checks a job and makes its document. Pure; throws `InvalidJobError` with every issue found. */
-export function prepareJob(job: Job, { tenant, uid }: Submitter): PreparedJob {
+export function prepareJob(job: Job, { tenant, uid, queue, signingKeys }: Submitter): PreparedJob {
   const named = serialise(fillNames(job, uid, tenant ?? DEFAULTS.tenant));
   const checked = parse(named, RUN_MAX_BYTES);
   if (tenant !== null && checked.tenant !== tenant) throw foreignTenant(tenant);
   const { job: light, blobs } = moveLargeContent(checked);
   const document = Buffer.from(blobs.length === 0 ? named : serialise(light));
   if (document.length > JOB_MAX_BYTES) parse(document, JOB_MAX_BYTES);
+  const names = { uid, tenant: light.tenant ?? DEFAULTS.tenant };
   return {
-    uid,
+    ...names,
     id: light.id ?? uid,
-    tenant: light.tenant ?? DEFAULTS.tenant,
     document,
+    signature: signingKeys === null ? '' : signJob(signingKeys[0], { ...names, queue, document }),
     sha256: createHash('sha256').update(document).digest('hex'),
     contentBytes: contentBytesOf(light),
     blobs,

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { type RedisAddress, tlsOptions } from '../protocol/index.ts';
 import { type Bounds, TimeUp, within } from './within.ts';
 
 const RETRY_STEP_MS = 50;
@@ -16,8 +17,9 @@ export class Link {
   #lastError: Error | null = null;
   #up = newGate();
 
-  constructor(url: string) {
-    this.redis = new Redis(url, {
+  constructor(address: RedisAddress) {
+    this.redis = new Redis(address.url, {
+      ...tlsOptions(address),
       lazyConnect: true,
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,

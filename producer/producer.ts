@@ -27,13 +27,13 @@ const IN_FLIGHT_MAX = 10_000;
 /** The producer that `createProducer` makes. */
 export class RedisProducer implements Producer {
   readonly #access: QueueAccess;
-  readonly #tenant: string | null;
+  readonly #settings: ProducerSettings;
   readonly dead: DeadJobs;
 
   constructor(settings: ProducerSettings) {
     this.#access = new QueueAccess(settings);
-    this.#tenant = settings.tenant;
-    this.dead = new DeadLetterBox(this.#access, settings.tenant);
+    this.#settings = settings;
+    this.dead = new DeadLetterBox(this.#access, settings);
   }
 
   async submit(job: JobInput, { signal }: SubmitOptions = {}): Promise<JobHandle> {
@@ -85,7 +85,12 @@ export class RedisProducer implements Producer {
   }
 
   job(id: string): JobHandle {
-    return new QueuedJob(this.#access, { id, tenant: this.#tenant ?? 'default', status: 'attached', uid: null });
+    return new QueuedJob(this.#access, {
+      id,
+      tenant: this.#settings.tenant ?? 'default',
+      status: 'attached',
+      uid: null,
+    });
   }
 
   stats(): Promise<QueueStats> {
@@ -101,7 +106,7 @@ export class RedisProducer implements Producer {
   }
 
   #prepare(job: JobInput): PreparedJob {
-    return prepareJob(job, { tenant: this.#tenant, uid: newUid() });
+    return prepareJob(job, { ...this.#settings, uid: newUid() });
   }
 
   async #accept(job: PreparedJob, signal: AbortSignal | undefined): Promise<QueuedJob> {

@@ -24,7 +24,7 @@ export async function accept(queue: QueueRedis, a: Acceptance): Promise<AcceptAn
     const chunks = a.document.length > INLINE_MAX_BYTES ? chunksOf(a.document.length) : 0;
     if (chunks > 0) await writeDocument(queue, a);
     const document = chunks > 0 ? '' : a.document;
-    const rest = [a.attempts, a.priority, a.expiresInMs, a.contentBytes ?? 0, a.trace ?? ''];
+    const rest = [a.attempts, a.priority, a.expiresInMs, a.contentBytes ?? 0, a.trace ?? '', a.signature ?? ''];
     const reply = await queue.run('accept', [a.uid, a.tenant, a.id, a.sha256, document, chunks, ...rest]);
     return acceptAnswer(reply);
   } catch (error) {

@@ -44,6 +44,8 @@ export interface Acceptance {
   document: Uint8Array;
   /** SHA-256 (hex) of the document. */
   sha256: string;
+  /** Its signature by `signJob`. Default: none. */
+  signature?: string;
   /** How many times user code may begin. 1 to 10. */
   attempts: number;
   /** 0 to 9 within the tenant, lower first. */
@@ -100,6 +102,8 @@ export type BeginAnswer =
       document: Uint8Array;
       /** SHA-256 (hex) of the document as it was accepted. The bytes have been checked against it. */
       sha256: string;
+      /** What was given as its signature, unchecked; empty when nothing was. */
+      signature: string;
       epoch: number;
       tenant: string;
       id: string;

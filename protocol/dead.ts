@@ -113,6 +113,11 @@ export async function explainNoDead(
   return { why, retryId: retryId ?? null };
 }
 
+/** What was given as the signature of a job's document, unchecked; empty when nothing was. */
+export async function readSignature({ redis, keys }: QueueRedis, uid: string): Promise<string> {
+  return (await redis.hget(keys.job(uid), 'signature')) ?? '';
+}
+
 /** The document of a job that has not ended, or is a dead letter; null when it has none or another one. Two or three round trips. */
 export async function readDocument({ redis, keys }: QueueRedis, uid: string): Promise<Buffer | null> {
   const [inline, chunks, sha256] = await redis.hmgetBuffer(keys.job(uid), 'document', 'documentChunks', 'sha256');

@@ -49,8 +49,8 @@ async function runAnswer(queue: QueueRedis, uid: string, reply: Reply): Promise<
   if (document === null || sha256Of(document) !== sha256) return { answer: 'corrupt', ...job };
   const acceptedAtMs = Math.floor(integerAt(reply, 6) / 1000);
   const times = { queuedUs: integerAt(reply, 5), acceptedAtMs };
-  const trace = textAt(reply, 10) || null;
-  return { answer: 'run', ...job, attempts: integerAt(reply, 4), ...times, document, sha256, trace };
+  const told = { trace: textAt(reply, 10) || null, signature: textAt(reply, 11) };
+  return { answer: 'run', ...job, attempts: integerAt(reply, 4), ...times, document, sha256, ...told };
 }
 
 function otherBeginAnswer(reply: Reply): BeginAnswer {

@@ -18,6 +18,9 @@ export {
 export { SWEEP_LIMITS, type SweepLimits } from './fleet.ts';
 export { BULL_QUEUE_NAME, bullPrefix, type Keys, keysOf } from './keys.ts';
 export { Protocol } from './protocol.ts';
+export { isTlsUrl, type RedisAddress, type TlsMaterial, tlsOptions, withPassword } from './redis-address.ts';
+export { PEM_MAX_BYTES, readSecretFile, readSecretLine, type SecretFile, SecretFileError } from './secret-file.ts';
+export { isSignedBy, parseSigningKeys, type SigningKeys, signJob } from './signing.ts';
 export {
   ALL_TENANTS,
   EVERY_TENANT,

@@ -181,6 +181,11 @@ export class Protocol {
     return dead.readDocument(this.#queue, uid);
   }
 
+  /** What was given as the signature of a job's document, unchecked; empty when nothing was. */
+  readSignature(uid: string): Promise<string> {
+    return dead.readSignature(this.#queue, uid);
+  }
+
   /** Names the retry of a dead letter; the same names again until it is accepted under them and the letter is buried. */
   nameRetry(of: {
     letter: Pick<dead.DeadLetter, 'uid' | 'id' | 'retryOf'>;

@@ -63,6 +63,7 @@ export const DEFAULT_TENANTS = {
 export const DEFAULT_WORKER_CONFIG: CompleteWorkerConfig = {
   version: 1,
   redis: 'redis://127.0.0.1:6379',
+  redisMayEvict: false,
   queue: 'default',
   slots: 4,
   drainMs: 20_000,
@@ -93,8 +94,11 @@ export const DEFAULT_WORKER_CONFIG: CompleteWorkerConfig = {
 /** Where a worker that is to have a listener has it when nothing else is said. */
 export const DEFAULT_HTTP = { host: '127.0.0.1', port: 9464 } satisfies Http;
 
-/** Everything but whom the worker becomes (an id of its lease) and its listener (none), where the configuration is silent. */
-export type CompleteWorkerConfig = Required<Omit<WorkerConfig, 'user' | 'http'>> & Pick<WorkerConfig, 'user' | 'http'>;
+/** What has no default: whom the worker becomes (else an id of its lease), its listener (none), and files that only the operator can name. */
+type Optional = 'user' | 'http' | 'redisPasswordFile' | 'redisTls' | 'signingKeyFile';
+
+/** Every field, but for those without a default. */
+export type CompleteWorkerConfig = Required<Omit<WorkerConfig, Optional>> & Pick<WorkerConfig, Optional>;
 
 /** A configuration with every field there. `defaults` and `ceilings` stay as the operator wrote them: the engine completes these. */
 export function completeWorkerConfig(config: WorkerConfig): CompleteWorkerConfig {

@@ -1261,6 +1261,32 @@ export interface AuditRecord {
   verdicts?: ToldVerdict[];
 }
 /**
+ * What TLS to Redis goes by. The files are PEM and are read once, at the start.
+ */
+export interface RedisTls {
+  /**
+   * Absolute path of the only certificate authorities that Redis' certificate may come from, up to 4096 printable characters. Also BULLPEN_REDIS_CA_FILE. Default: those that Node knows.
+   */
+  caFile?: string;
+  /**
+   * The worker's own certificate. Also BULLPEN_REDIS_CERT_FILE and BULLPEN_REDIS_KEY_FILE. Default: none.
+   */
+  client?: RedisClientCertificate;
+}
+/**
+ * A certificate and its key.
+ */
+export interface RedisClientCertificate {
+  /**
+   * Absolute path of the certificate, with those that lead to its authority, up to 4096 printable characters.
+   */
+  certFile: string;
+  /**
+   * Absolute path of its key, without a passphrase, up to 4096 printable characters.
+   */
+  keyFile: string;
+}
+/**
  * A host directory of one local file system, and what policies may grant below it. Jobs act there as its owner, or as a stranger if it belongs to root.
  */
 export interface HostRoot {
@@ -1597,6 +1623,22 @@ export interface WorkerConfig {
    * Where Redis is: redis://… or rediss://…, up to 2048 printable characters. Also BULLPEN_REDIS, or BULLPEN_REDIS_FILE naming a file that holds it. Default: redis://127.0.0.1:6379.
    */
   redis?: string;
+  /**
+   * Absolute path of a file that holds the password of the login that redis names, up to 4096 printable characters. Also BULLPEN_REDIS_PASSWORD_FILE. Default: the password in redis, if any.
+   */
+  redisPasswordFile?: string;
+  /**
+   * Certificates for a redis that begins with rediss://. Default: the certificate authorities that Node knows, and no certificate of one's own.
+   */
+  redisTls?: RedisTls;
+  /**
+   * True: serve from a Redis whose maxmemory-policy isn't noeviction, or can't be read; accepted jobs and results may then vanish. Default: false.
+   */
+  redisMayEvict?: boolean;
+  /**
+   * Absolute path of a file with 1 to 4 keys, one a line, each of 32 to 256 printable characters, up to 4096 in the path. With it, jobs that no such key has signed are rejected. Also BULLPEN_SIGNING_KEY_FILE. Default: jobs need no signature.
+   */
+  signingKeyFile?: string;
   /**
    * The queue to serve: 1 to 64 of A-Z a-z 0-9 _ -, beginning with a letter or digit. Also BULLPEN_QUEUE. Default: default.
    */
@@ -2130,6 +2172,10 @@ export interface CheckedRedis {
    * What was found. At most 4096 characters.
    */
   message: string;
+  /**
+   * What would survive its own end; null when it couldn't be reached. At most 4096 characters.
+   */
+  durability: string | null;
 }
 /**
  * What `bullpen-worker check --json` prints: whether this host can hold every layer.

@@ -9,6 +9,8 @@ import type { LeasedEngine } from './lease.ts';
 import type { Log } from './log.ts';
 import { largestNeed, needOf, readHostMemory } from './memory.ts';
 import type { Connections } from './redis-connections.ts';
+import { Seal } from './seal.ts';
+import type { Secrets } from './secrets.ts';
 import { SelfFence } from './self-fence.ts';
 import { sendFinish } from './send-finish.ts';
 import { Watch } from './signals/watch.ts';
@@ -18,6 +20,7 @@ import type { Workplace } from './workplace.ts';
 /** What is there before the parts are. */
 export interface Ground {
   settings: Settings;
+  secrets: Secrets;
   leased: LeasedEngine;
   connections: Connections;
   spool: Spool;
@@ -27,7 +30,7 @@ export interface Ground {
 }
 
 /** Makes the parts that a worker's other parts share, and connects them. */
-export function buildWorkplace({ settings, leased, connections, spool, log, stopping }: Ground): Workplace {
+export function buildWorkplace({ settings, secrets, leased, connections, spool, log, stopping }: Ground): Workplace {
   const { queue, lockMs } = settings;
   const { instance } = leased.lease;
   const protocol = new Protocol(connections.scripts, queue);
@@ -45,6 +48,7 @@ export function buildWorkplace({ settings, leased, connections, spool, log, stop
   return {
     ...toSend,
     instance,
+    seal: new Seal(queue, secrets.signingKeys),
     engine: leased.engine,
     executions,
     admission: new Admission({ largest: largestNeed(settings), readMemory: readHostMemory }),

@@ -1,6 +1,7 @@
 // A worker's configuration: a file, over it the environment, checked by the door. Behind it nothing is optional.
 
 import { readFileSync } from 'node:fs';
+import { readSecretLine, type SecretFile, SecretFileError } from '../protocol/secret-file.ts';
 import { type CompleteWorkerConfig, completeWorkerConfig } from '../schemas/defaults.ts';
 import { type Issue, parseWorkerConfig } from '../schemas/parse.ts';
 import type { Http, WorkerConfig } from '../schemas/types.ts';
@@ -9,6 +10,8 @@ import type { Http, WorkerConfig } from '../schemas/types.ts';
 export interface Settings extends CompleteWorkerConfig {
   /** Whether anyone said where Redis is; otherwise it is the default. */
   redisIsConfigured: boolean;
+  /** What the operator should hear of the files that this was read from. */
+  warnings: string[];
   /** The document as it was written and checked: what the native layer opens with and completes by itself. */
   document: WorkerConfig;
 }
@@ -36,6 +39,8 @@ interface EnvironmentField {
 /** The scalars that the environment may set, over what the file says. */
 const ENVIRONMENT: readonly EnvironmentField[] = [
   { name: 'BULLPEN_REDIS', field: 'redis', kind: 'text' },
+  { name: 'BULLPEN_REDIS_PASSWORD_FILE', field: 'redisPasswordFile', kind: 'text' },
+  { name: 'BULLPEN_SIGNING_KEY_FILE', field: 'signingKeyFile', kind: 'text' },
   { name: 'BULLPEN_QUEUE', field: 'queue', kind: 'text' },
   { name: 'BULLPEN_SLOTS', field: 'slots', kind: 'integer' },
   { name: 'BULLPEN_DRAIN_MS', field: 'drainMs', kind: 'integer' },
@@ -50,6 +55,9 @@ const ENVIRONMENT: readonly EnvironmentField[] = [
 /** Holds a secret in a file instead of in the environment. */
 const SECRET_FILE = { name: 'BULLPEN_REDIS_FILE', instead: 'BULLPEN_REDIS' } as const;
 
+const TLS_FILES = ['BULLPEN_REDIS_CA_FILE', 'BULLPEN_REDIS_CERT_FILE', 'BULLPEN_REDIS_KEY_FILE'] as const;
+const NAMES: readonly string[] = [...ENVIRONMENT.map(({ name }) => name), SECRET_FILE.name, ...TLS_FILES];
+
 /**
  * Reads the configuration: the file of `path` or else of BULLPEN_CONFIG, if any, then the environment.
  * Throws ConfigError; a file that can't be read is one too.
@@ -58,10 +66,12 @@ export function loadSettings(path: string | null, env: NodeJS.ProcessEnv): Setti
   const file = path ?? env['BULLPEN_CONFIG'] ?? null;
   const fromFile = file === null ? '{"version":1}' : readText(file, 'config');
   const checked = check(fromFile, file ?? 'the configuration');
-  const overrides = readEnvironment(env);
-  if (Object.keys(overrides).length === 0) return settle(checked);
-  const names = ENVIRONMENT.filter(({ field }) => field in overrides).map(({ name }) => name);
-  return settle(check(JSON.stringify({ ...checked, ...overrides }), `the configuration with ${names.join(', ')}`));
+  const secret = readSecretUrl(env);
+  const overrides = { ...readEnvironment(env), ...readTlsEnvironment(env), ...(secret && { redis: secret.text }) };
+  const warnings = secret?.warning ? [secret.warning] : [];
+  if (Object.keys(overrides).length === 0) return settle(checked, warnings);
+  const names = NAMES.filter((name) => env[name] !== undefined).join(', ');
+  return settle(check(JSON.stringify({ ...checked, ...overrides }), `the configuration with ${names}`), warnings);
 }
 
 function check(text: string, source: string): WorkerConfig {
@@ -76,13 +86,30 @@ function readEnvironment(env: NodeJS.ProcessEnv): Partial<Record<keyof WorkerCon
     const text = env[name];
     if (text !== undefined) overrides[field] = READERS[kind](name, text);
   }
-  const secretFile = env[SECRET_FILE.name];
-  if (secretFile === undefined) return overrides;
-  if (overrides.redis !== undefined) {
+  return overrides;
+}
+
+/** The URL of Redis from the file that BULLPEN_REDIS_FILE names. */
+function readSecretUrl(env: NodeJS.ProcessEnv): SecretFile | null {
+  const path = env[SECRET_FILE.name];
+  if (path === undefined) return null;
+  if (env[SECRET_FILE.instead] !== undefined) {
     const message = `${SECRET_FILE.instead} and ${SECRET_FILE.name} are both set: keep one`;
     throw new ConfigError('the environment', [{ path: 'redis', rule: 'exactly-one-of', message }]);
   }
-  return { ...overrides, redis: readText(secretFile, 'redis').trim() };
+  try {
+    return readSecretLine(path);
+  } catch (error) {
+    if (!(error instanceof SecretFileError)) throw error;
+    throw new ConfigError('the environment', [{ path: SECRET_FILE.name, rule: 'file', message: error.message }]);
+  }
+}
+
+/** What the environment says of TLS goes before all that the file says of it. */
+function readTlsEnvironment(env: NodeJS.ProcessEnv): { redisTls?: unknown } {
+  const { BULLPEN_REDIS_CA_FILE: caFile, BULLPEN_REDIS_CERT_FILE: certFile, BULLPEN_REDIS_KEY_FILE: keyFile } = env;
+  const client = certFile === undefined && keyFile === undefined ? undefined : { certFile, keyFile };
+  return caFile === undefined && client === undefined ? {} : { redisTls: { caFile, client } };
 }
 
 const READERS = { text: (_name: string, text: string) => text, integer: readInteger, address: readAddress };
@@ -109,6 +136,7 @@ function readText(path: string, field: string): string {
   }
 }
 
-function settle(document: WorkerConfig): Settings {
-  return { ...completeWorkerConfig(document), redisIsConfigured: document.redis !== undefined, document };
+function settle(document: WorkerConfig, warnings: string[]): Settings {
+  const redisIsConfigured = document.redis !== undefined;
+  return { ...completeWorkerConfig(document), redisIsConfigured, warnings, document };
 }

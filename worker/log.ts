@@ -14,7 +14,19 @@ export interface LogOptions {
  */
 export function createLog({ level, descriptor }: LogOptions): Log {
   const destination = pino.destination({ dest: descriptor, sync: true });
-  return pino({ level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const timestamp = pino.stdTimeFunctions.isoTime;
+  return pino({ level, base: { pid: process.pid }, timestamp, serializers: { err: errorOf } }, destination);
+}
+
+/**
+ * Of an error, what it says of itself and where. Not its other fields: the Redis client's errors carry the command that failed, with
+ * a password, a document or a result in it.
+ */
+function errorOf(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { name, message, stack } = error;
+  const named = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
+  return { name, message, ...named, stack };
 }
 
 /** A log of one execution: every line names the job, the execution `uid-epoch` and the tenant. */

@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { type RedisAddress, tlsOptions } from '../protocol/index.ts';
 import type { Log } from './log.ts';
 
 const RECONNECT_MAX_MS = 2_000;
@@ -22,9 +23,10 @@ export interface Connections {
 }
 
 /** Begins to connect; resolves nothing and throws nothing. `log` hears of each loss once. */
-export function openConnections(url: string, log: Log): Connections {
+export function openConnections(address: RedisAddress, log: Log): Connections {
+  const { url } = address;
   const times = { connectTimeout: 5_000, keepAlive: 10_000, socketTimeout: SILENCE_MS };
-  const base = { lazyConnect: true, ...times, retryStrategy } satisfies RedisOptions;
+  const base = { lazyConnect: true, ...times, ...tlsOptions(address), retryStrategy } satisfies RedisOptions;
   const waiting = { ...base, maxRetriesPerRequest: null } satisfies RedisOptions;
   const failing = {
     ...base,

@@ -22,8 +22,12 @@ export async function runJob(running: Running, begun: Begun, place: Workplace): 
   const { id, tenant, epoch } = begun;
   const subject = { id, tenant, uid: running.uid, epoch, worker: place.instance, startedAt };
   try {
+    const unsealed = place.seal.faultOf(running.uid, begun);
+    if (unsealed !== null) return resultWithoutRun(subject, rejection([unsealed]));
     const parsed = parseJob(begun.document);
     if (!parsed.ok) return resultWithoutRun(subject, rejection(parsed.issues));
+    const altered = place.seal.alteration(parsed.value, begun);
+    if (altered !== null) return resultWithoutRun(subject, rejection([altered]));
     const document = await fetchInputs(running, { begun, job: parsed.value }, place);
     if (document === null) return resultWithoutRun(subject, { kind: 'worker-lost', reason: 'lock-lost' });
     const context = { uid: running.uid, epoch, tenant, id, queuedUs: begun.queuedUs, worker: place.instance };

@@ -15,7 +15,8 @@ import { type LeasedEngine, openEngine } from './lease.ts';
 import type { Log } from './log.ts';
 import { offerOf } from './offer.ts';
 import { openConnections, whenReady } from './redis-connections.ts';
-import { healthFaults, readRedisHealth } from './redis-health.ts';
+import { describeDurability, durabilityFault, evictionFault, readRedisHealth } from './redis-health.ts';
+import { readSecrets } from './secrets.ts';
 import { Progress } from './signals/progress.ts';
 import type { Signals } from './signals/signals.ts';
 import type { JobWatcher } from './signals/watch.ts';
@@ -65,6 +66,8 @@ export class WorkerService {
     settings: Settings,
     { mixed, log, host = openWithoutDrop, watchers = [] }: OpenOptions,
   ): Promise<WorkerService> {
+    const secrets = readSecrets(settings);
+    for (const warning of secrets.warnings) log.warn({ warning }, 'a file with a secret');
     const leased = await host(settings);
     const named = log.child({ worker: leased.lease.instance, queue: settings.queue });
     for (const unclean of leased.lease.unclean) named.warn({ unclean }, 'a dead worker left what could not be removed');
@@ -73,9 +76,9 @@ export class WorkerService {
     report(probe, named);
     const spool = await Spool.open(leased.spool(homeOf(settings)));
     tellUser(leased.dropPrivileges(), named);
-    const connections = openConnections(settings.redis, named);
+    const connections = openConnections(secrets.redis, named);
     const stopping = new AbortController();
-    const ground = { settings, leased, connections, spool, log: named, stopping: stopping.signal };
+    const ground = { settings, secrets, leased, connections, spool, log: named, stopping: stopping.signal };
     const service = new WorkerService(ground, stopping, { mixed, probe });
     for (const watcher of watchers) service.#place.watch.add(watcher);
     await service.#openSignals();
@@ -200,9 +203,14 @@ export class WorkerService {
   async #join(): Promise<void> {
     const { settings, connections, spool, log } = this.#ground;
     const health = await readRedisHealth(connections.scripts);
-    const faults = healthFaults(health).join('; ');
-    if (health.evicts) throw new RedisUnfitError(`this Redis can't be used: ${faults}`);
-    if (!health.persists) log.warn({ faults }, 'Redis');
+    const eviction = evictionFault(health);
+    if (eviction !== null && !settings.redisMayEvict)
+      throw new RedisUnfitError(`this Redis can't be used: ${eviction}`);
+    if (eviction !== null) log.warn({ policy: health.policy }, 'Redis may evict jobs and results, as configured');
+    const fault = durabilityFault(health);
+    const durability = describeDurability(health);
+    if (fault === null) log.info({ durability }, 'Redis');
+    else log.warn({ durability, fault }, 'Redis');
     await this.#heartbeat.register(settings.queue, settings.document.tenants ?? null);
     this.#heartbeat.start();
     if (!this.#booted) await this.#boot();

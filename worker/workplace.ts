@@ -6,6 +6,7 @@ import type { Dispatcher } from './dispatch.ts';
 import type { SandboxEngine } from './engine.ts';
 import type { Executions } from './executions.ts';
 import type { Log } from './log.ts';
+import type { Seal } from './seal.ts';
 import type { SelfFence } from './self-fence.ts';
 import type { Watch } from './signals/watch.ts';
 
@@ -18,6 +19,8 @@ export interface Workplace {
   readonly dispatcher: Dispatcher;
   readonly audit: AuditChain;
   readonly records: AuditRecords;
+  /** Which documents may run: those that are signed, where this worker has a key. */
+  readonly seal: Seal;
   readonly engine: SandboxEngine;
   readonly executions: Executions;
   /** Who may begin, by memory. */

@@ -1,7 +1,8 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { startTracing } from '../../tracing/export.ts';
-import { createProducer, type Producer } from '../index.ts';
-import type { Output } from './terminal.ts';
+import { createProducer, type Producer, type ProducerOptions } from '../index.ts';
+import { readAccess } from './access.ts';
+import { type Output, writeText } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Option values as given: strings, switches, and lists of what may be repeated. */
@@ -35,9 +36,12 @@ export const QUEUE_OPTIONS = {
   tenant: { type: 'string' },
 } as const satisfies Verb['options'];
 
-export const QUEUE_OPTIONS_HELP = `  --redis URL     default: $BULLPEN_REDIS, else redis://127.0.0.1:6379
+export const QUEUE_OPTIONS_HELP = `  --redis URL     default: $BULLPEN_REDIS, or the file that $BULLPEN_REDIS_FILE names, else redis://127.0.0.1:6379
   --queue NAME    default: $BULLPEN_QUEUE, else default
-  --tenant NAME   default: default`;
+  --tenant NAME   default: default
+
+Files named by the environment: BULLPEN_REDIS_PASSWORD_FILE, BULLPEN_SIGNING_KEY_FILE (jobs are signed with its first key),
+BULLPEN_REDIS_CA_FILE, BULLPEN_REDIS_CERT_FILE and BULLPEN_REDIS_KEY_FILE (PEM, for rediss://).`;
 
 const ANY_VERB_OPTIONS = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
 
@@ -73,11 +77,23 @@ export async function withProducer<T>(call: Call, work: (producer: Producer) => 
 }
 
 function openProducer(call: Call, tracing: boolean): Producer {
-  const redis = optionalText(call, 'redis') ?? process.env['BULLPEN_REDIS'] ?? 'redis://127.0.0.1:6379';
-  const queue = optionalText(call, 'queue') ?? process.env['BULLPEN_QUEUE'] ?? 'default';
   const tenant = optionalText(call, 'tenant');
+  return refuseAsUsage(() =>
+    createProducer({ ...queueOptions(call), tracing, ...(tenant !== undefined && { tenant }) }),
+  );
+}
+
+/** Where the queue is and what is needed to be let in, from the call and the environment. Warns of files that everybody may read. */
+export function queueOptions(call: Call): ProducerOptions {
+  const { options, warnings } = readAccess(optionalText(call, 'redis'), process.env);
+  for (const warning of warnings) writeText(call.stderr, `bullpen: warning: ${warning}\n`);
+  return { ...options, queue: optionalText(call, 'queue') ?? process.env['BULLPEN_QUEUE'] ?? 'default' };
+}
+
+/** What `make` makes of options; one that it refuses is the caller's wrong usage. */
+export function refuseAsUsage<T>(make: () => T): T {
   try {
-    return createProducer({ redis, queue, tracing, ...(tenant !== undefined && { tenant }) });
+    return make();
   } catch (error) {
     if (error instanceof TypeError) throw new UsageError(error.message.replace('createProducer: option ', '--'));
     throw error;

@@ -12,7 +12,7 @@
 -- (and those of the parts)
 -- ARGV 1 uid, 2 tenant, 3 id, 4 sha256 of the document, 5 document (empty if in chunks), 6 number of chunks,
 --      7 attempts, 8 priority, 9 expiresInMs, 10 bytes of the content that lies beside the document,
---      11 where the caller's trace goes on (empty: nobody traces)
+--      11 where the caller's trace goes on (empty: nobody traces), 12 signature (may be empty)
 --
 -- {'created', uid, {released}} | {'exists', uid, state} | {'conflict', uid} | {'quota', name, limit, retryAfterMs}
 local P = KEYS[1]
@@ -25,7 +25,7 @@ local P = KEYS[1]
 local uid, tenant, id, sha256 = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local document, chunks = ARGV[5], tonumber(ARGV[6])
 local attempts, priority, expires_in_ms = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
-local content_bytes, trace = tonumber(ARGV[10] or '0'), ARGV[11] or ''
+local content_bytes, trace, signature = tonumber(ARGV[10] or '0'), ARGV[11] or '', ARGV[12] or ''
 -- Ten priorities, each with room for 2^49 jobs: exact in a double.
 local PRIORITY_STEP = 562949953421312
 
@@ -71,6 +71,7 @@ local function write_job(bytes)
     'attempts', attempts, 'priority', priority, 'document', document, 'documentChunks', chunks, 'sha256', sha256,
     'bytes', bytes, 'acceptedAtUs', now_us, 'expiresAtMs', expires_at_ms)
   if trace ~= '' then redis.call('HSET', P .. 'job:' .. uid, 'trace', trace) end
+  if signature ~= '' then redis.call('HSET', P .. 'job:' .. uid, 'signature', signature) end
   keep_chunks()
   redis.call('ZADD', P .. 'due', expires_at_ms, uid)
   redis.call('ZADD', P .. 'arrived', now_ms, uid)

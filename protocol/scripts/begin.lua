@@ -11,7 +11,7 @@
 -- (and those of the parts)
 -- ARGV 1 uid, 2 instance, 3 token of this delivery, 4 expected epoch, 5 log, 6 number of records, then the records
 --
--- {'run', epoch, tenant, id, attempts, queuedUs, acceptedAtUs, sha256, chunks, document, trace} | {'final', outcome}
+-- {'run', epoch, tenant, id, attempts, queuedUs, acceptedAtUs, sha256, chunks, document, trace, signature} | {'final', outcome}
 -- | {'cancelled', epoch, tenant, id, by} | {'expired', epoch, tenant, id} | {'lost', epoch, tenant, id}
 -- | {'poison', epoch, tenant, id}
 -- | {'moved', epoch} | {'gone'}, each followed by the verdict that the records have beside them | {'gap', seq, sha256}
@@ -63,9 +63,9 @@ local function answer(job, verdict, epoch)
   if verdict == 'final' then return { 'final', job.outcome } end
   if verdict == 'moved' then return { 'moved', epoch } end
   if verdict ~= 'run' then return { verdict, job.epoch, job.tenant, job.id, job.cancel_by or '' } end
-  local d = redis.call('HMGET', job_key, 'sha256', 'documentChunks', 'document', 'startedAtUs', 'trace')
+  local d = redis.call('HMGET', job_key, 'sha256', 'documentChunks', 'document', 'startedAtUs', 'trace', 'signature')
   return { 'run', epoch, job.tenant, job.id, job.attempts, tonumber(d[4]) - job.accepted_at_us, job.accepted_at_us,
-    d[1], tonumber(d[2]), d[3], d[5] or '' }
+    d[1], tonumber(d[2]), d[3], d[5] or '', d[6] or '' }
 end
 
 local records = read_records(5)

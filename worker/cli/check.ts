@@ -1,11 +1,13 @@
 // `bullpen-worker check`: can this host do it? Each layer is tried by use.
 
 import { Redis } from 'ioredis';
+import { type RedisAddress, tlsOptions } from '../../protocol/index.ts';
 import type { CheckedRedis, CheckReport } from '../../schemas/types.ts';
 import { loadSettings, type Settings } from '../config.ts';
 import type { Probe } from '../engine.ts';
 import { forOneJob, openEngine } from '../lease.ts';
-import { healthFaults, readRedisHealth } from '../redis-health.ts';
+import { describeDurability, durabilityFault, evictionFault, readRedisHealth } from '../redis-health.ts';
+import { readSecrets } from '../secrets.ts';
 import { EXIT } from './exit-code.ts';
 import { printLine } from './streams.ts';
 import { type Cell, renderTable } from './table.ts';
@@ -15,8 +17,10 @@ const REDIS_TIMEOUT_MS = 3_000;
 /** Prints the report and answers 4 when a layer or a runtime fails. */
 export async function checkHost({ config, json }: { config: string | null; json: boolean }): Promise<number> {
   const settings = loadSettings(config, process.env);
+  const secrets = settings.redisIsConfigured ? readSecrets(settings) : null;
+  for (const warning of secrets?.warnings ?? []) process.stderr.write(`bullpen-worker: warning: ${warning}\n`);
   const { layers, runtimes } = await probeHost(settings);
-  const redis = settings.redisIsConfigured ? await probeRedis(settings.redis) : null;
+  const redis = secrets === null ? null : await probeRedis(secrets.redis, settings);
   const ok = layers.every(({ held }) => held) && runtimes.every((runtime) => runtime.ok);
   await printLine(json ? JSON.stringify({ ok, layers, runtimes, redis }) : describe({ ok, layers, runtimes, redis }));
   return ok ? EXIT.ok : EXIT.failed;
@@ -33,8 +37,9 @@ async function probeHost(settings: Settings): Promise<Probe> {
 }
 
 /** Says whether Redis answers, keeps what it was given (`noeviction`) and would survive its own end (AOF). */
-async function probeRedis(url: string): Promise<CheckedRedis> {
-  const redis = new Redis(url, {
+async function probeRedis(address: RedisAddress, { redisMayEvict }: Settings): Promise<CheckedRedis> {
+  const redis = new Redis(address.url, {
+    ...tlsOptions(address),
     lazyConnect: true,
     connectTimeout: REDIS_TIMEOUT_MS,
     commandTimeout: REDIS_TIMEOUT_MS,
@@ -47,10 +52,15 @@ async function probeRedis(url: string): Promise<CheckedRedis> {
   });
   try {
     await redis.connect();
-    const faults = healthFaults(await readRedisHealth(redis));
-    return { ok: faults.length === 0, message: faults.join('; ') || 'answers, evicts nothing, AOF is on' };
+    const health = await readRedisHealth(redis);
+    const faults = [redisMayEvict ? null : evictionFault(health), durabilityFault(health)].filter(
+      (one) => one !== null,
+    );
+    const durability = describeDurability(health);
+    return { ok: faults.length === 0, message: faults.join('; ') || `answers; ${durability}`, durability };
   } catch (error) {
-    return { ok: false, message: `unreachable: ${error instanceof Error ? error.message : failure}` };
+    const reason = error instanceof Error ? error.message : failure;
+    return { ok: false, message: `unreachable: ${reason}`, durability: null };
   } finally {
     redis.disconnect();
   }

@@ -30,6 +30,10 @@ pub struct Config {
 pub struct WorkerConfig {
     pub version: u32,
     pub redis: Option<String>,
+    pub redis_password_file: Option<String>,
+    pub redis_tls: Option<Value>,
+    pub redis_may_evict: Option<bool>,
+    pub signing_key_file: Option<String>,
     pub queue: Option<String>,
     #[serde(default = "default_slots")]
     pub slots: u32,

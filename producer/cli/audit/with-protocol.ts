@@ -5,9 +5,9 @@ import { CheckpointDirectoryError } from '../../../auditor/notary.ts';
 import { Protocol } from '../../../protocol/index.ts';
 import { QueueUnavailableError } from '../../errors.ts';
 import { Link } from '../../link.ts';
-import { parseOptions } from '../../options.ts';
+import { type ProducerSettings, parseOptions } from '../../options.ts';
 import { UsageError } from '../usage-error.ts';
-import { type Call, optionalText } from '../verb.ts';
+import { type Call, queueOptions, refuseAsUsage } from '../verb.ts';
 
 const CONNECT_MS = 5_000;
 
@@ -57,13 +57,6 @@ export function queueOf(call: Call): string {
   return settingsOf(call).queue;
 }
 
-function settingsOf(call: Call): { redis: string; queue: string } {
-  const redis = optionalText(call, 'redis') ?? process.env['BULLPEN_REDIS'] ?? 'redis://127.0.0.1:6379';
-  const queue = optionalText(call, 'queue') ?? process.env['BULLPEN_QUEUE'] ?? 'default';
-  try {
-    return parseOptions({ redis, queue });
-  } catch (error) {
-    if (error instanceof TypeError) throw new UsageError(error.message.replace('createProducer: option ', '--'));
-    throw error;
-  }
+function settingsOf(call: Call): ProducerSettings {
+  return refuseAsUsage(() => parseOptions(queueOptions(call)));
 }

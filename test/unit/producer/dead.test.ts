@@ -37,8 +37,8 @@ const python = (id: string, more: Partial<JobInput> = {}): JobInput =>
   ({ kind: 'job', version: 1, id, runtime: 'python', source: 'print(1)', ...more }) as JobInput;
 
 /** Submits a job and ends it as a dead letter, as a worker would. Returns its uid. */
-async function die(job: JobInput, dead: DeadReason = 'worker-died'): Promise<string> {
-  await producer.submit(job);
+async function die(job: JobInput, dead: DeadReason = 'worker-died', by = producer): Promise<string> {
+  await by.submit(job);
   const [tenant, id] = [job.tenant ?? 'default', job.id ?? ''];
   const uid = (await protocol.lookup(tenant, id)) ?? '';
   const begun = { uid, instance: 'w-test', token: newUid(), expectedEpoch: 1, records: [] };
@@ -108,6 +108,19 @@ describe('producer.dead', () => {
     await redis.hset(keysOf(queue).job(uid), 'document', '{}');
     await expect(producer.dead.retry('a')).rejects.toMatchObject({ why: 'document-gone' });
     expect(await redis.hexists(keysOf(queue).job(uid), 'retryUid')).toBe(0);
+  });
+
+  it('with a key retries what such a key has signed, and nothing else', async () => {
+    const signingKey = 'k'.repeat(32);
+    const signing = createProducer({ redis: server.url, queue, signingKey });
+    try {
+      await die(python('a'));
+      await expect(signing.dead.retry('a')).rejects.toMatchObject({ why: 'document-gone' });
+      await die(python('b'), 'worker-died', signing);
+      expect((await signing.dead.retry('b')).id).toBe('b.retry-1');
+    } finally {
+      await signing.close();
+    }
   });
 
   it('purges: the document goes, the result stays', async () => {

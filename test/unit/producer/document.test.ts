@@ -8,7 +8,7 @@ const UID = 'a'.repeat(26);
 const JOB: JobInput = { kind: 'job', version: 1, runtime: 'python', source: 'print(6*7)' };
 
 function prepare(job: JobInput, tenant: string | null = null): ReturnType<typeof prepareJob> {
-  return prepareJob(job, { tenant, uid: UID });
+  return prepareJob(job, { tenant, uid: UID, queue: 'q', signingKeys: null });
 }
 
 function documentOf(job: JobInput): Record<string, unknown> {

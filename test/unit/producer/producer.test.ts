@@ -83,7 +83,7 @@ describe('createProducer', () => {
   });
 
   test.each([
-    [{ signingKey: 'k' }, 'unknown option signingKey'],
+    [{ proxy: 'k' }, 'unknown option proxy'],
     [{ redis: 'http://x' }, 'option redis must be'],
     [{ queue: 'a b' }, 'option queue must be'],
     [{ tenant: '../x' }, 'option tenant must be'],
