@@ -1,9 +1,14 @@
 // What a real worker tells of itself, with a real Redis behind a proxy that can become a black hole.
 
 import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { JobInput } from '../../producer/index.ts';
+import { ROUND_MS } from '../../worker/signals/progress.ts';
 import { FaultProxy } from '../helpers/fault-proxy.ts';
 import { Pen, until } from '../helpers/pen.ts';
 import { parseMetrics, valueIn } from '../helpers/prometheus.ts';
@@ -121,18 +126,47 @@ it('health and readiness turn bad when Redis becomes a black hole, and good agai
   expect((await pen.producer.run(python('print(2)'), { timeoutMs: 30_000 })).outcome.kind).toBe('exited');
 }, 180_000);
 
-it('a worker that has nothing to do, or one slot of several taken, stays healthy for longer than the limit', async () => {
+it('a worker with one slot of two taken and nothing to fetch stays healthy for longer than the limit', async () => {
   const { http } = await listening({ slots: 2 });
-  await sleep(17_000);
-  expect(await statusOf(`${http}/healthz`)).toBe(200);
   const job = await pen.producer.submit(
     python('import time; time.sleep(60)', { policy: { version: 1, limits: { wallTimeMs: 60_000 } } }),
   );
   await until('it runs', async () => (await job.state()).state === 'running');
-  await sleep(17_000);
+  await sleep(ROUND_MS + 2_000);
   expect(await ask(`${http}/healthz`)).toMatchObject({ status: 200 });
   await job.cancel();
-}, 90_000);
+}, 60_000);
+
+it('a worker that stood still says so when it goes on, for a while', async () => {
+  const { worker, http } = await listening({ lockMs: 30_000 });
+  worker.kill('SIGSTOP');
+  await sleep(6_500);
+  worker.kill('SIGCONT');
+  expect(await ask(`${http}/healthz`)).toMatchObject({
+    status: 503,
+    body: expect.stringMatching(/the event loop stood still for \d/),
+  });
+  await until('it is healthy', async () => (await statusOf(`${http}/healthz`)) === 200, 30_000);
+  expect((await pen.producer.run(python('print(1)'), { timeoutMs: 20_000 })).outcome.kind).toBe('exited');
+}, 60_000);
+
+it('a Unix socket is opened by the user that the worker has become, and named when that user may not', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'bullpen-signals-'));
+  const socket = join(directory, 'w.sock');
+  const refused = await pen.startWorker({ http: { socket } }).catch((error: Error) => error);
+  expect(String(refused)).toContain(`http.socket: ${socket} can't be listened at: EACCES`);
+  chmodSync(directory, 0o777);
+  const worker = await pen.startWorker({ http: { socket } });
+  const status = await new Promise((resolve, reject) => {
+    const asked = request({ socketPath: socket, path: '/readyz' }, (answer) => resolve(answer.resume().statusCode));
+    asked.on('error', reject).end();
+  });
+  expect(status).toBe(200);
+  expect(statSync(socket).uid).not.toBe(0);
+  expect(await worker.stop()).toBe(0);
+  expect(existsSync(socket)).toBe(false);
+  rmSync(directory, { recursive: true });
+}, 60_000);
 
 it('while it drains it is healthy, not ready, and says so in its metrics; then nobody listens any more', async () => {
   const { worker, http } = await listening({ drainMs: 10_000 });
@@ -149,7 +183,7 @@ it('while it drains it is healthy, not ready, and says so in its metrics; then n
   await expect(fetch(`${http}/healthz`)).rejects.toThrow();
 }, 60_000);
 
-it('a worker without a listener in its configuration opens no port; BULLPEN_HTTP opens one', async () => {
+it('a worker without a listener in its configuration opens no port; one with it opens that alone', async () => {
   const without = await pen.startWorker();
   expect(listenersOf(without.pid)).toEqual([]);
   const { worker, http } = await listening();

@@ -35,7 +35,8 @@ BULLPEN_QUEUE, BULLPEN_SLOTS, BULLPEN_DRAIN_MS, BULLPEN_LOCK_MS, BULLPEN_STALLED
 BULLPEN_LOG_LEVEL, BULLPEN_RUN_DIR and BULLPEN_HTTP (HOST:PORT or unix:/PATH) go before the file.
 So do, naming files: BULLPEN_REDIS_PASSWORD_FILE, BULLPEN_SIGNING_KEY_FILE (jobs must be signed), BULLPEN_REDIS_CA_FILE,
 BULLPEN_REDIS_CERT_FILE, BULLPEN_REDIS_KEY_FILE.
-With "http" in it (or BULLPEN_HTTP) start answers /healthz, /readyz and /metrics there; else it listens nowhere.
+With "http" in it (or BULLPEN_HTTP) start answers /healthz, /readyz and /metrics there; else it listens nowhere. With
+OTEL_EXPORTER_OTLP_ENDPOINT it sends traces there.
 
 Examples
   bullpen-worker check

@@ -8,10 +8,8 @@ import { within } from '../within.ts';
 
 /** So long may Redis take to answer. Milliseconds. */
 const PING_MS = 1_000;
-/** How often the layers of the host are tried again, by use, while they hold. It makes some ten sandboxes. Milliseconds. */
-const PROBE_EVERY_MS = 60_000;
-/** And while one doesn't. */
-const PROBE_AGAIN_MS = 5_000;
+/** How often the layers of the host are tried again, by use: while they hold (it makes some ten sandboxes), and while one doesn't. Milliseconds. */
+const PROBE_TIMES = { everyMs: 60_000, againMs: 5_000 };
 
 /** One condition of readiness; a `reason` only where it doesn't hold. */
 export interface Check {
@@ -29,6 +27,8 @@ export interface ReadinessOptions {
   isRegistered(): boolean;
   /** False from the first moment of a drain. */
   isServing(): boolean;
+  /** Default: a minute, and 5 s. */
+  probeTimes?: typeof PROBE_TIMES;
 }
 
 /** The checks of one worker. Every layer held when this is made: without, a worker doesn't start. */
@@ -90,9 +90,9 @@ export class Readiness {
   }
 
   async #probeAgainAndAgain(): Promise<void> {
-    const { engine, log } = this.#options;
+    const { engine, log, probeTimes: { everyMs, againMs } = PROBE_TIMES } = this.#options;
     const { signal } = this.#closed;
-    const pauseMs = () => (this.#layers.ok ? PROBE_EVERY_MS : PROBE_AGAIN_MS) * (0.75 + Math.random() / 2);
+    const pauseMs = () => (this.#layers.ok ? everyMs : againMs) * (0.75 + Math.random() / 2);
     while (await isAfter(pauseMs(), signal)) {
       const layers = await engine.probe().then(missingLayers, (error: Error) => error.message);
       if (signal.aborted) return;

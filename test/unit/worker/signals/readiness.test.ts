@@ -1,9 +1,10 @@
 // The checks over a real Redis connection. Only the native layer is a stand-in: what it says is what these facts turn on.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type PrivateRedis, startPrivateRedis } from '../../../../ops/private-redis.ts';
-import type { EngineStats, SandboxEngine } from '../../../../worker/engine.ts';
+import type { EngineStats, Probe, SandboxEngine } from '../../../../worker/engine.ts';
 import { createLog } from '../../../../worker/log.ts';
 import { Readiness } from '../../../../worker/signals/readiness.ts';
 
@@ -16,6 +17,7 @@ const POOL = {
 let server: PrivateRedis;
 let redis: Redis;
 let stats: EngineStats;
+let layers: Probe['layers'];
 let lose: () => void;
 let state: { registered: boolean; serving: boolean };
 let readiness: Readiness;
@@ -25,13 +27,14 @@ beforeEach(async () => {
   redis.on('error', () => undefined);
   await redis.connect();
   stats = { slots: { free: 3, inUse: 1, quarantined: 0 }, busy: 0, pools: [POOL], running: 1, started: 1 };
+  layers = [];
   state = { registered: true, serving: true };
   const lost = new Promise<void>((resolve) => {
     lose = resolve;
   });
   const engine: SandboxEngine = {
     now: () => performance.now(),
-    probe: async () => ({ layers: [], runtimes: [] }),
+    probe: async () => ({ layers, runtimes: [] }),
     terms: () => {
       throw new Error('not asked here');
     },
@@ -46,6 +49,7 @@ beforeEach(async () => {
     ...{ redis, engine, log },
     isRegistered: () => state.registered,
     isServing: () => state.serving,
+    probeTimes: { everyMs: 20, againMs: 20 },
   });
 });
 afterEach(async () => {
@@ -75,6 +79,7 @@ it('is not ready while Redis does not answer, and is again', async () => {
 });
 
 it('is not ready before it has joined, nor while it drains', async () => {
+  layers = [];
   state = { registered: false, serving: false };
   expect(await faults()).toEqual({
     registered: 'this worker has not joined its queue yet: the log says why',
@@ -102,4 +107,19 @@ it('asks Redis once, however many ask at the same time', async () => {
   await Promise.all(Array.from({ length: 50 }, () => readiness.checks()));
   const after = Number(/cmdstat_ping:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
   expect(after - before).toBe(1);
+});
+
+it('is not ready while a layer of the host does not hold any more, and is again', async () => {
+  const until = async (names: string[]) => {
+    for (const end = Date.now() + 10_000; Date.now() < end; await sleep(10)) {
+      const found = await faults();
+      if (Object.keys(found).join() === names.join()) return found;
+    }
+    throw new Error(`not within 10 s: ${names}`);
+  };
+  const layer = { layer: 'landlock', held: false, tried: true, value: null, triedBy: null } as const;
+  layers = [{ ...layer, message: 'ENOSYS', remedy: 'another kernel' }];
+  expect(await until(['layers'])).toEqual({ layers: 'landlock: ENOSYS' });
+  layers = [];
+  await until([]);
 });
