@@ -54,7 +54,7 @@ export class Bench {
 
   constructor(url: string) {
     this.#url = url;
-    this.#connections = openConnections(url, createLog({ level: 'silent', descriptor: 2 }));
+    this.#connections = openConnections({ url }, createLog({ level: 'silent', descriptor: 2 }));
   }
 
   /** For looking at what BullMQ keeps. */
@@ -79,7 +79,7 @@ export class Bench {
   /** A consumer as a worker makes it. */
   async consumer(answer: Answer, times: Partial<Times> = {}): Promise<Heard> {
     const log = createLog({ level: 'silent', descriptor: 2 });
-    const connections = openConnections(this.#url, log);
+    const connections = openConnections({ url: this.#url }, log);
     const heard = new Heard(connections);
     const settings = { slots: 2, lockMs: 1_500, stalledMs: 500, ...times };
     const consumer = new Consumer({
