@@ -1,4 +1,4 @@
-// What a real worker tells of itself, with a real Redis behind a proxy that can become a black hole.
+// What a real worker tells of itself. Outages, which take longer: `test/outage/health.test.ts`.
 
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
@@ -7,41 +7,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { JobInput } from '../../producer/index.ts';
-import { ROUND_MS } from '../../worker/signals/progress.ts';
-import { FaultProxy } from '../helpers/fault-proxy.ts';
+import { ask, python, startListening, statusOf } from '../helpers/listening-worker.ts';
 import { Pen, until } from '../helpers/pen.ts';
 import { parseMetrics, valueIn } from '../helpers/prometheus.ts';
-import type { WorkerProcess } from '../helpers/worker-process.ts';
 
 let pen: Pen;
-let proxy: FaultProxy | null;
 beforeEach(async () => {
   pen = await Pen.open();
-  proxy = null;
 });
 afterEach(async () => {
   await pen.close();
-  await proxy?.close();
 });
 
-const python = (source: string, fields: Partial<JobInput> = {}): JobInput =>
-  ({ kind: 'job', version: 1, runtime: 'python', source, ...fields }) as JobInput;
-
-/** A worker with a listener on a free port, and where that is. */
-async function listening(config: Record<string, unknown> = {}): Promise<{ worker: WorkerProcess; http: string }> {
-  const worker = await pen.startWorker({ http: { port: 0 }, ...config });
-  const address = /"http":"([^"]+)"/.exec(worker.log())?.[1];
-  if (address === undefined) throw new Error(`no listener:\n${worker.log()}`);
-  return { worker, http: `http://${address}` };
-}
-
-async function ask(url: string): Promise<{ status: number; body: string }> {
-  const answer = await fetch(url);
-  return { status: answer.status, body: await answer.text() };
-}
-
-const statusOf = async (url: string) => (await ask(url)).status;
+const listening = (config: Record<string, unknown> = {}) => startListening(pen, config);
 
 it('metrics are well formed, and their counts are those of the jobs that ran', async () => {
   const { http } = await listening();
@@ -101,53 +79,6 @@ it('no series tells a tenant or a job, however many there are', async () => {
   const after = await seriesNow();
   expect(after).toEqual(before);
   expect(after.join()).not.toContain('tenant');
-}, 60_000);
-
-it('health and readiness turn bad when Redis becomes a black hole, and good again', async () => {
-  proxy = await FaultProxy.before(pen.redis.port);
-  const { http } = await listening({ redis: proxy.url, lockMs: 30_000 });
-  await pen.producer.run(python('print(1)'));
-  expect(await ask(`${http}/healthz`)).toMatchObject({ status: 200, body: expect.stringContaining('"healthy":true') });
-  expect(await statusOf(`${http}/readyz`)).toBe(200);
-
-  proxy.isDark = true;
-  proxy.darkenAll();
-  const ready = await ask(`${http}/readyz`);
-  expect([ready.status, JSON.parse(ready.body).checks.redis.ok]).toEqual([503, false]);
-  await until('health is bad', async () => (await statusOf(`${http}/healthz`)) === 503, 40_000);
-  expect((await ask(`${http}/healthz`)).body).toContain('the fetch has not come round for');
-  const scrape = parseMetrics((await ask(`${http}/metrics`)).body);
-  expect(valueIn(scrape, 'bullpen_redis_up')).toBe(0);
-  expect(scrape.filter(({ name }) => name.startsWith('bullpen_queue_'))).toEqual([]);
-
-  proxy.isDark = false;
-  await until('health is good', async () => (await statusOf(`${http}/healthz`)) === 200, 60_000);
-  await until('ready', async () => (await statusOf(`${http}/readyz`)) === 200, 30_000);
-  expect((await pen.producer.run(python('print(2)'), { timeoutMs: 30_000 })).outcome.kind).toBe('exited');
-}, 180_000);
-
-it('a worker with one slot of two taken and nothing to fetch stays healthy for longer than the limit', async () => {
-  const { http } = await listening({ slots: 2 });
-  const job = await pen.producer.submit(
-    python('import time; time.sleep(60)', { policy: { version: 1, limits: { wallTimeMs: 60_000 } } }),
-  );
-  await until('it runs', async () => (await job.state()).state === 'running');
-  await sleep(ROUND_MS + 2_000);
-  expect(await ask(`${http}/healthz`)).toMatchObject({ status: 200 });
-  await job.cancel();
-}, 60_000);
-
-it('a worker that stood still says so when it goes on, for a while', async () => {
-  const { worker, http } = await listening({ lockMs: 30_000 });
-  worker.kill('SIGSTOP');
-  await sleep(6_500);
-  worker.kill('SIGCONT');
-  expect(await ask(`${http}/healthz`)).toMatchObject({
-    status: 503,
-    body: expect.stringMatching(/the event loop stood still for \d/),
-  });
-  await until('it is healthy', async () => (await statusOf(`${http}/healthz`)) === 200, 30_000);
-  expect((await pen.producer.run(python('print(1)'), { timeoutMs: 20_000 })).outcome.kind).toBe('exited');
 }, 60_000);
 
 it('a Unix socket is opened by the user that the worker has become, and named when that user may not', async () => {
