@@ -21,10 +21,12 @@ export class JobSpans implements JobWatcher {
 
 class AttemptSpans implements AttemptWatcher {
   readonly #attempt: Span;
-  #ranAtMs = preciseNow();
+  /** From the monotonic clock to the host's, as they stood at the begin: within one attempt time doesn't jump. */
+  readonly #offsetMs = Date.now() - performance.now();
+  #ranAtMs = this.#nowMs();
 
   constructor({ trace: traceParent, queuedUs, tenant, id, epoch, attempts }: Begun, uid: string) {
-    const beganAtMs = preciseNow();
+    const beganAtMs = this.#ranAtMs;
     const parent = contextBelow(traceParent);
     const attributes: Attributes = { 'bullpen.uid': uid, 'bullpen.epoch': epoch, 'bullpen.tenant': tenant };
     const facts = { 'bullpen.id': id, 'bullpen.attempts': attempts };
@@ -42,7 +44,7 @@ class AttemptSpans implements AttemptWatcher {
 
   /** The native layer's stages are laid end to end, the last one ending now: it tells how long, not when. */
   ran({ outcome, attribution, timing, sandbox, worker }: Result): void {
-    this.#ranAtMs = preciseNow();
+    this.#ranAtMs = this.#nowMs();
     const facts = { 'bullpen.outcome': outcome.kind, 'bullpen.attribution': attribution };
     this.#attempt.setAttributes({ ...facts, 'bullpen.worker': worker });
     if (attribution === 'system') this.#attempt.setStatus({ code: SpanStatusCode.ERROR, message: outcome.kind });
@@ -58,14 +60,14 @@ class AttemptSpans implements AttemptWatcher {
   }
 
   committed(answer: Committed): void {
-    const nowMs = preciseNow();
+    const nowMs = this.#nowMs();
     this.#child('commit', this.#ranAtMs, nowMs, { 'bullpen.answer': answer });
     this.#attempt.end(timeOf(nowMs));
   }
 
   handedBack(): void {
     this.#attempt.setAttribute('bullpen.handed_back', true);
-    this.#attempt.end();
+    this.#attempt.end(timeOf(this.#nowMs()));
   }
 
   #child(stage: string, startMs: number, endMs: number, attributes: Attributes = {}): void {
@@ -73,8 +75,8 @@ class AttemptSpans implements AttemptWatcher {
     const startTime = timeOf(startMs);
     tracer().startSpan(`bullpen.${stage}`, { startTime, attributes }, below).end(timeOf(endMs));
   }
-}
 
-function preciseNow(): number {
-  return performance.timeOrigin + performance.now();
+  #nowMs(): number {
+    return this.#offsetMs + performance.now();
+  }
 }
