@@ -16,6 +16,7 @@ it('writes the result with its audit pointer, and leaves a tombstone without the
     bytes: wanted.result,
     sha256: wanted.resultSha256,
     audit: { log: 'w-1', seq: 1 },
+    trace: null,
   });
   expect(await queue.protocol.peek(uid)).toMatchObject({ state: 'final', outcome: 'exited', epoch: 1 });
   expect(await bench.redis.hexists(queue.keys.job(uid), 'document')).toBe(0);
