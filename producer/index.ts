@@ -4,6 +4,7 @@ import type { Producer } from './api.ts';
 import { type ProducerOptions, parseOptions } from './options.ts';
 import { RedisProducer } from './producer.ts';
 
+export type { QuotaName } from '../protocol/index.ts';
 export type { Outcome, OutcomeKind, Policy, Result } from '../schemas/types.ts';
 export type {
   DeadFilter,
