@@ -93,7 +93,7 @@ describe('usage', () => {
   });
 
   test.each([
-    [[], 'one of submit, result, artifacts, state, cancel, queue, dead, validate, explain'],
+    [[], 'one of submit, result, artifacts, state, cancel, queue, dead, audit, validate, explain'],
     [['explain'], 'name exactly one FILE, or - for stdin'],
     [['exlpain'], 'unknown command exlpain; there are submit,'],
     [['submit'], 'at least one FILE'],
