@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino';
+import { LogOutlet } from './log-outlet.ts';
 
 export type Log = Logger;
 
@@ -9,13 +10,13 @@ export interface LogOptions {
 }
 
 /**
- * JSON lines, written synchronously: after a SIGKILL the last line is there. What a guest printed never enters a line;
+ * JSON lines, written synchronously: after a SIGKILL the last line is there, unless nobody read the log. What a guest printed never enters a line;
  * identifiers do, and their form is bounded by the schemas.
  */
 export function createLog({ level, descriptor }: LogOptions): Log {
-  const destination = pino.destination({ dest: descriptor, sync: true });
+  const outlet = new LogOutlet(descriptor);
   const timestamp = pino.stdTimeFunctions.isoTime;
-  return pino({ level, base: { pid: process.pid }, timestamp, serializers: { err: errorOf } }, destination);
+  return pino({ level, base: { pid: process.pid }, timestamp, serializers: { err: errorOf } }, outlet);
 }
 
 /**
