@@ -138,7 +138,7 @@ production_modules() {
 }
 
 checkout_files() {
-  { printf '%s\n' package.json native/bin test/programs/jobs.ts worker protocol schemas && production_modules; } | xargs -d '\n' -I{} find {} -type f | sort -u
+  { printf '%s\n' package.json native/bin test/programs/jobs.ts worker protocol audit tracing schemas && production_modules; } | xargs -d '\n' -I{} find {} -type f | sort -u
 }
 
 build_checkout() {

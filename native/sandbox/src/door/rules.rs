@@ -54,8 +54,9 @@ impl<'a> View<'a> {
     }
 
     fn size(&self) -> u64 {
-        let encoded =
-            |text: &&String| (text.len() / 4 * 3 - text.bytes().rev().take(2).filter(|b| *b == b'=').count()) as u64;
+        // What is no base64, which is another rule's issue, may have more padding than content.
+        let padding = |text: &String| text.bytes().rev().take(2).filter(|byte| *byte == b'=').count();
+        let encoded = |text: &&String| (text.len() / 4 * 3).saturating_sub(padding(text)) as u64;
         let text = self.text.map(|text| text.len() as u64);
         text.or_else(|| self.base64.as_ref().map(encoded)).or(self.bytes).unwrap_or(0)
     }
